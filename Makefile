@@ -1,0 +1,60 @@
+# Needs python3 (3.11 to 3.13), make and the package registry; everything else is installed into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+.PHONY: help demo up test unit functional lint format docs bench-local lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Run a real Airflow with a pod for every task, on this machine
+	@$(BIN)/podlift demo
+
+up: $(READY) ## Serve Airflow with Podlift in the browser until Ctrl-C
+	@$(BIN)/podlift up
+
+test: unit functional ## Run the unit and the functional tests
+
+unit: $(READY) ## Run the tests that need no server
+	$(BIN)/pytest tests/unit
+
+functional: $(READY) ## Run the tests against the local cluster and real processes
+	$(BIN)/pytest tests/functional
+
+lint: $(READY) ## Check format, style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+bench-local: $(READY) ## Measure the demo and the local cluster
+	$(BIN)/python -m bench.local
+
+lock: ## Resolve requirements/dev.in anew into requirements/dev.txt
+	$(BIN)/uv pip compile requirements/dev.in --universal --python-version 3.11 \
+		--no-emit-index-url --generate-hashes --no-header --upgrade --output-file requirements/dev.txt
+
+clean: ## Remove everything that make made
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Podlift needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another. Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing Podlift and Airflow into $(VENV) (once; about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
+	@touch $@

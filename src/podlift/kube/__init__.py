@@ -1,0 +1,1 @@
+"""Talks to a Kubernetes API server: connection, verbs, watch, logs, exec and attach, errors."""

@@ -1,0 +1,1 @@
+"""Operators that run container images as Airflow tasks."""

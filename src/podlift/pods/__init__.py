@@ -1,0 +1,1 @@
+"""Pure functions on pod manifests: build, merge, name, read status, diagnose."""
