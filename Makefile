@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
+HELM_VERSION := v3.18.4
+HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional lint format docs bench-local lock clean
+.PHONY: help demo up test unit functional test-tools lint format docs bench-local lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,10 +22,13 @@ up: $(READY) ## Serve Airflow with Podlift in the browser until Ctrl-C
 test: unit functional ## Run the unit and the functional tests
 
 unit: $(READY) ## Run the tests that need no server
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -m "not functional and not tools"
 
 functional: $(READY) ## Run the tests against the local cluster and real processes
-	$(BIN)/pytest tests/functional
+	$(BIN)/pytest -m "functional and not tools"
+
+test-tools: $(READY) $(HELM) ## Run the tests that drive kubectl, helm and bubblewrap
+	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest -m tools
 
 lint: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .
@@ -58,3 +63,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	@touch $@
+
+$(HELM):
+	@command -v go >/dev/null || { echo "Go is needed to build helm for these tests: install it, or put helm $(HELM_VERSION) at $@" >&2; exit 1; }
+	@echo "Building helm $(HELM_VERSION) (once; some minutes) ..."
+	@GOBIN=$(dir $@) GOFLAGS=-trimpath go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
