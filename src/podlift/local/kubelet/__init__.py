@@ -1,0 +1,1 @@
+"""The kubelet: runs the pods that are bound to the local cluster's one node, as processes."""
