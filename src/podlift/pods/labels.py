@@ -1,0 +1,96 @@
+"""Who a pod belongs to, written on the pod and read back from it.
+
+Labels are what people and selectors search by; they are limited to 63 plain characters, so a long
+or unusual value is shortened there. Annotations hold the exact values, and are what is read back.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from podlift.pods.naming import label_value
+from podlift.pods.reading import Pod
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+NAME = "app.kubernetes.io/name"
+COMPONENT = "app.kubernetes.io/component"
+EXECUTOR = "podlift.dev/executor"
+TI_ID = "podlift.dev/ti-id"
+LAUNCH = "podlift.dev/launch"
+
+PODLIFT = "podlift"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """The task instance, its try and its launch that a pod was made for, and who made it."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    ti_id: str
+    """The task instance's UUID; Airflow gives every try a new one."""
+    try_number: int = 1
+    map_index: int = -1
+    """-1 for a task that is not mapped."""
+    launch: int = 1
+    """Counts the pods started for this try: infrastructure may take the first ones away."""
+    executor: str = ""
+    """Id of the executor or operator that owns the pod."""
+
+
+def labels_of(identity: Identity, component: str = "worker") -> dict[str, str]:
+    """Labels for a pod of this task instance. The value of each is valid, if need be shortened."""
+    labels = {
+        NAME: "airflow",
+        COMPONENT: component,
+        MANAGED_BY: PODLIFT,
+        "dag_id": label_value(identity.dag_id),
+        "task_id": label_value(identity.task_id),
+        "run_id": label_value(identity.run_id),
+        "try_number": str(identity.try_number),
+    }
+    if identity.map_index >= 0:
+        labels["map_index"] = str(identity.map_index)
+    if identity.executor:
+        labels[EXECUTOR] = label_value(identity.executor)
+    return labels
+
+
+def annotations_of(identity: Identity) -> dict[str, str]:
+    """Annotations with the exact values, from which ``identity_of`` reads the identity again."""
+    annotations = {
+        "dag_id": identity.dag_id,
+        "task_id": identity.task_id,
+        "run_id": identity.run_id,
+        "try_number": str(identity.try_number),
+        TI_ID: identity.ti_id,
+        LAUNCH: str(identity.launch),
+        EXECUTOR: identity.executor,
+    }
+    if identity.map_index >= 0:
+        annotations["map_index"] = str(identity.map_index)
+    return annotations
+
+
+def identity_of(pod: Pod) -> Identity | None:
+    """Read back whose pod this is; None for a pod that Podlift did not make or no longer knows."""
+    annotations = pod.metadata.annotations
+    try:
+        return Identity(
+            dag_id=annotations["dag_id"],
+            task_id=annotations["task_id"],
+            run_id=annotations["run_id"],
+            ti_id=annotations[TI_ID],
+            try_number=int(annotations["try_number"]),
+            map_index=int(annotations.get("map_index", "-1")),
+            launch=int(annotations[LAUNCH]),
+            executor=annotations.get(EXECUTOR, ""),
+        )
+    except (KeyError, ValueError):  # someone took or changed an annotation: not ours to touch
+        return None
+
+
+def selector_for(executor: str = "") -> str:
+    """Label selector for Podlift's pods; with an id, for the pods of that executor only."""
+    selector = f"{MANAGED_BY}={PODLIFT}"
+    return f"{selector},{EXECUTOR}={label_value(executor)}" if executor else selector
