@@ -7,13 +7,38 @@ its log, ``exec`` and ``attach``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 #: A Kubernetes object as it travels: a dict that matches the API.
 Obj = dict[str, Any]
+
+
+#: How containers are kept apart: ``auto`` takes bubblewrap where it is found to work.
+SandboxChoice = Literal["auto", "bubblewrap", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletOptions:
+    """What the cluster tells its kubelet: ``Kubelet(store, KubeletOptions(...))``.
+
+    ``home`` is a folder of the kubelet's own (logs, volumes, records of processes). A claim's
+    data is in ``claims / NAMESPACE / NAME``, made when first used. ``service`` is where the API
+    server listens; containers see it as ``KUBERNETES_SERVICE_HOST`` and ``_PORT``. ``issue_token``
+    is asked for a bearer token by (namespace, service account).
+    """
+
+    home: Path
+    claims: Path
+    service: tuple[str, int]
+    ca_certificate: str
+    issue_token: Callable[[str, str], str]
+    node_name: str = "podlift-local"
+    sandbox: SandboxChoice = "auto"
+    stop_grace_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
