@@ -1,0 +1,65 @@
+"""Every difference between the minor versions of Airflow that Podlift runs with, and the few
+places where it leans on something that Airflow does not promise."""
+
+from __future__ import annotations
+
+import os
+from configparser import ConfigParser
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
+
+
+def configured(section: str, option: str, team_name: str | None = None) -> str | None:
+    """What a user set for an option, or None: the defaults of installed providers do not count.
+
+    ``conf.get`` cannot tell the two apart, and the difference matters where one section stands in
+    for another. Airflow gives a team its own environment variables and sections, and no fallback
+    from those to the ones without a team.
+    """
+    from airflow.configuration import conf
+
+    team = f"{team_name.upper()}___" if team_name else ""
+    variable = f"AIRFLOW__{team}{section.upper()}__{option.upper()}"
+    in_file = f"{team_name}={section}" if team_name else section
+    # The base class knows only what was read from the file.
+    if variable not in os.environ and not ConfigParser.has_option(conf, in_file, option):
+        return None
+    value: str | None = conf.get(section, option, team_name=team_name)
+    return value
+
+
+def execution_api_server_url(team_name: str | None = None) -> str:
+    """The URL of Airflow's execution API as its own configuration has it."""
+    from airflow.configuration import conf
+
+    base = conf.get("api", "base_url", fallback="/", team_name=team_name) or "/"
+    if base.startswith("/"):
+        base = f"http://localhost:8080{base}"
+    default = f"{base.rstrip('/')}/execution/"
+    url = conf.get("core", "execution_api_server_url", fallback=default, team_name=team_name)
+    return url or default
+
+
+def supervise(workload: Any, client: Client, server: str) -> int:
+    """Run a task workload under Airflow's supervisor, which writes its log to standard output too.
+
+    Returns the supervisor's exit code; what it raises is Airflow's. Airflow 3.3 renamed the
+    function and deprecated the name that 3.2 knows.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    run = getattr(supervisor, "supervise_task", None) or supervisor.supervise
+    code: int = run(
+        ti=workload.ti,
+        bundle_info=workload.bundle_info,
+        dag_rel_path=workload.dag_rel_path,
+        token=workload.token,
+        server=server,
+        client=client,
+        log_path=workload.log_path,
+        subprocess_logs_to_stdout=True,
+        sentry_integration=workload.sentry_integration,
+    )
+    return code

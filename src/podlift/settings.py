@@ -1,0 +1,253 @@
+"""The one list of Podlift's options: name, type, default and a sentence each.
+
+They live in section ``[podlift]`` of Airflow's configuration. An option that nobody set there is
+looked up under the same name in ``[kubernetes_executor]``, so that an existing deployment switches
+by changing one line. The provider's metadata and ``docs/settings.md`` are made from this list
+(``python -m podlift.settings > docs/settings.md``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+SECTION = "podlift"
+INHERITED_SECTION = "kubernetes_executor"
+
+T = TypeVar("T")
+
+Lookup: TypeAlias = Callable[[str, str], str | None]
+"""``(section, option) -> text``: what somebody set, None where nobody did."""
+
+
+class InvalidSetting(ValueError):
+    """An option's text is not a value of its type. The message says which, and what is allowed."""
+
+
+def _option(default: T, sentence: str, *, least: float | None = None) -> T:
+    field: Any = dataclasses.field(default=default, metadata={"sentence": sentence, "least": least})
+    return typing.cast("T", field)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every option with its value. ``load_settings`` fills it from a configuration."""
+
+    namespace: str = _option(
+        "default",
+        "Namespace in which task pods are created, unless a pod's template names another.",
+    )
+    multi_namespace_mode: bool = _option(
+        False,
+        "Whether templates and overrides may put pods into other namespaces, which are then "
+        "watched as well.",
+    )
+    multi_namespace_mode_namespace_list: tuple[str, ...] = _option(
+        (),
+        "The other namespaces, separated by commas; empty means every namespace of the cluster, "
+        "which needs a ClusterRole.",
+    )
+    in_cluster: bool | None = _option(
+        None,
+        "Whether to use the service account of the pod that the scheduler runs in; unset means: "
+        "if there is one, otherwise the kubeconfig.",
+    )
+    config_file: str | None = _option(
+        None, "Path of a kubeconfig; unset means KUBECONFIG or ~/.kube/config."
+    )
+    cluster_context: str | None = _option(
+        None, "Context of the kubeconfig; unset means its current one."
+    )
+    request_timeout: float = _option(
+        30.0, "Seconds after which an unanswered request to the API server is repeated.", least=1
+    )
+    pod_template_file: str | None = _option(
+        None,
+        "YAML file with the pod that every task's pod is made from; unset means a plain pod with "
+        "the image below. It is read again when it changes.",
+    )
+    worker_container_repository: str = _option(
+        "", "Image of the task's container; empty means the template's, or apache/airflow."
+    )
+    worker_container_tag: str = _option(
+        "", "Tag of that image; empty means the version of Airflow that the scheduler runs."
+    )
+    execution_api_server_url: str | None = _option(
+        None,
+        "URL at which task pods reach Airflow's execution API; unset means the one from "
+        "Airflow's own configuration.",
+    )
+    seal_secret_name: str = _option(
+        "podlift-seal",
+        "Kubernetes Secret with the key that seals a task's workload in its pod's specification; "
+        "it is created, with a fresh key, where it does not exist.",
+    )
+    pod_creation_max_concurrency: int = _option(
+        32, "How many pods may be in creation at the same time.", least=1
+    )
+    infrastructure_retries: int = _option(
+        3,
+        "How often a pod that the infrastructure took away before the task began is replaced, "
+        "beside the task's own retries.",
+        least=0,
+    )
+    pending_failure_timeout: float = _option(
+        120.0,
+        "Seconds after which a pod that cannot start by itself any more (no such image, wrong "
+        "configuration) fails its task.",
+        least=0,
+    )
+    delete_worker_pods: bool = _option(True, "Whether pods are deleted once they have ended.")
+    delete_worker_pods_on_failure: bool = _option(
+        True,
+        "Whether that goes for failed pods too; their log and the cause are kept in either case.",
+    )
+    running_pod_log_lines: int = _option(
+        1000, "How many of a running pod's last log lines the UI shows.", least=1
+    )
+    adoption_timeout: float = _option(
+        15.0,
+        "Seconds a starting scheduler waits for the list of pods that another one left behind.",
+        least=1,
+    )
+    shutdown_timeout: float = _option(
+        10.0, "Seconds a stopping scheduler gives to requests that are under way.", least=0
+    )
+
+    @property
+    def namespaces(self) -> tuple[str, ...] | None:
+        """The namespaces to watch; None stands for all of the cluster's."""
+        if not self.multi_namespace_mode:
+            return (self.namespace,)
+        others = self.multi_namespace_mode_namespace_list
+        return tuple(dict.fromkeys((self.namespace, *others))) if others else None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as documentation and provider metadata need it."""
+
+    name: str
+    kind: str
+    default: Any
+    sentence: str
+    least: float | None
+    optional: bool
+
+    @property
+    def default_text(self) -> str:
+        """The default as one writes it in a configuration file; empty for none."""
+        if self.default is None:
+            return ""
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
+
+
+_KINDS = {bool: "boolean", int: "integer", float: "float", str: "string"}
+
+
+def options() -> Iterator[Option]:
+    """All options, in the order in which they are documented."""
+    hints = typing.get_type_hints(Settings)
+    for field in dataclasses.fields(Settings):
+        hint = hints[field.name]
+        choices = typing.get_args(hint)
+        if typing.get_origin(hint) is tuple:
+            kind = "list"
+        else:
+            kind = _KINDS[next(each for each in choices or (hint,) if each is not type(None))]
+        yield Option(
+            name=field.name,
+            kind=kind,
+            default=field.default,
+            sentence=field.metadata["sentence"],
+            least=field.metadata["least"],
+            optional=type(None) in choices,
+        )
+
+
+def load_settings(lookup: Lookup) -> Settings:
+    """Read every option. Raises ``InvalidSetting`` for the first text that is not a value."""
+    return Settings(**{option.name: _value(option, lookup) for option in options()})
+
+
+def _value(option: Option, lookup: Lookup) -> Any:
+    for section in (SECTION, INHERITED_SECTION):
+        text = lookup(section, option.name)
+        if text is not None:
+            return _parse(option, section, text.strip())
+    return option.default
+
+
+def _parse(option: Option, section: str, text: str) -> Any:
+    if not text and option.optional:
+        return None
+    try:
+        value = _PARSERS[option.kind](text)
+    except ValueError as error:
+        raise InvalidSetting(
+            f"[{section}] {option.name} is {text!r}, which is not {_ALLOWED[option.kind]}."
+        ) from error
+    if option.least is not None and value < option.least:
+        raise InvalidSetting(
+            f"[{section}] {option.name} is {text}, but must be {option.least:g} or more."
+        )
+    return value
+
+
+_TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _TRUTHS[text.lower()]
+    except KeyError as error:
+        raise ValueError(text) from error
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "boolean": _boolean,
+    "integer": int,
+    "float": _number,
+    "string": str,
+    "list": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+}
+_ALLOWED = {
+    "boolean": "True or False",
+    "integer": "a whole number",
+    "float": "a number of 0 or more",
+}
+
+
+def page() -> str:
+    """The documentation of all options as Markdown: ``docs/settings.md``."""
+    lines = [
+        "# Settings",
+        "",
+        f"Options of section `[{SECTION}]` in Airflow's configuration, or environment variables "
+        f"`AIRFLOW__{SECTION.upper()}__<OPTION>`. An option that is not set there is looked up "
+        f"under the same name in `[{INHERITED_SECTION}]`.",
+        "",
+        "This page is made from `src/podlift/settings.py`: "
+        "`python -m podlift.settings > docs/settings.md`.",
+        "",
+        "| Option | Type | Default | What it does |",
+        "|---|---|---|---|",
+    ]
+    for option in options():
+        default = f"`{option.default_text}`" if option.default_text else "unset"
+        lines.append(f"| `{option.name}` | {option.kind} | {default} | {option.sentence} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
