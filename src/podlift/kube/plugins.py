@@ -84,7 +84,12 @@ def _moment_before(expiry: str | None) -> float | None:
     """When to ask again for credentials that end at `expiry`, which may have passed."""
     if not expiry:
         return None
-    end = datetime.fromisoformat(expiry)
+    try:
+        end = datetime.fromisoformat(expiry)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The credential plugin gave the expirationTimestamp {expiry!r}, which is not a time."
+        ) from error
     return (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() - _EARLY
 
 
