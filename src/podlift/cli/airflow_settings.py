@@ -50,8 +50,9 @@ class Serving:
 
     @property
     def url(self) -> str:
-        """Where the UI and the REST API are."""
-        return f"http://{self.host}:{self.port}"
+        """Where the UI and the REST API are, for this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def execution_url(self) -> str:
@@ -76,7 +77,10 @@ def load_secrets(home: Home) -> Secrets:
 
 
 def write_configuration(
-    home: Home, serving: Serving, keys: Secrets, extra: Mapping[str, Mapping[str, str]] | None = None
+    home: Home,
+    serving: Serving,
+    keys: Secrets,
+    extra: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write `airflow.cfg` and the password file, readable by their owner only.
 

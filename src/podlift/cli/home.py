@@ -61,6 +61,11 @@ class Home:
         return self.root / "cluster"
 
     @property
+    def demo_marker(self) -> Path:
+        """There when the home is a demo's, which the next demo may empty."""
+        return self.root / "demo"
+
+    @property
     def lock_file(self) -> Path:
         """Locked, and holding the process id, while a podlift serves Airflow from this home."""
         return self.root / "lock"

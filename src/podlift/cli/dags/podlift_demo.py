@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from datetime import timedelta
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import dag, get_current_context, task
+
+from podlift.operators import KubernetesPodOperator
 
 POD_OVERRIDE = {
     "metadata": {"labels": {"team": "demo"}},
@@ -35,10 +38,11 @@ def podlift_demo() -> None:
         return number * number
 
     @task
-    def total(squares: list[int]) -> int:
+    def total(squares: Iterable[int]) -> int:
         """Read the results of all eight."""
-        print(f"the squares add up to {sum(squares)}")
-        return sum(squares)
+        result = sum(squares)
+        print(f"the squares add up to {result}")
+        return result
 
     @task(retries=1, retry_delay=timedelta(seconds=1))
     def second_try() -> str:
@@ -52,12 +56,35 @@ def podlift_demo() -> None:
         """See what `pod_override` added to this task's pod."""
         return os.environ["GREETING"]
 
+    @task(trigger_rule="all_done")
+    def report() -> None:
+        """Run when everything else has ended, however it ended."""
+        print("That was a pod for every task. Look at their logs, and at this file.")
+
     shell = BashOperator(task_id="shell", bash_command="echo this shell is process $$ of its pod")
 
-    total(square.expand(number=plan()))
-    second_try()
-    override()
-    shell
+    container = KubernetesPodOperator(
+        task_id="container",
+        name="test",
+        namespace="default",
+        image="ubuntu:16.04",
+        cmds=["bash", "-cx"],
+        arguments=["echo 10"],
+        labels={"foo": "bar"},
+    )
+
+    exit_3 = KubernetesPodOperator(
+        task_id="exit_3",
+        name="fails",
+        namespace="default",
+        image="ubuntu:16.04",
+        cmds=["bash", "-c"],
+        arguments=["echo 'this container fails on purpose'; exit 3"],
+    )
+
+    # What expand() returns stands for the list that will be there when `total` runs.
+    added = total(square.expand(number=plan()))  # type: ignore[arg-type]
+    [added, second_try(), override(), shell, container, exit_3] >> report()
 
 
 podlift_demo()

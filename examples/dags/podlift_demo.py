@@ -1,0 +1,1 @@
+../../src/podlift/cli/dags/podlift_demo.py

@@ -1,0 +1,5 @@
+"""`python -m podlift.cli`: the `podlift` command, where its script is not on the PATH."""
+
+from podlift.cli import main
+
+main()
