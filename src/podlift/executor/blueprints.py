@@ -1,0 +1,116 @@
+"""From a task's workload to the pod that will run it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podlift.executor.errors import TemplateError
+from podlift.executor.execution import Execution
+from podlift.executor.seals import Seals
+from podlift.executor.templates import TemplateFiles
+from podlift.pods.building import BASE, BuiltPod, build_task_pod
+from podlift.pods.plain import Manifest
+from podlift.sealing import WORKLOAD_VARIABLE, seal
+from podlift.settings import Settings
+
+WORKER = ("python", "-m", "podlift.worker")
+DEFAULT_REPOSITORY = "apache/airflow"
+API_VARIABLE = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What every pod of this executor has in common."""
+
+    settings: Settings
+    executor_id: str
+    api_url: str
+    airflow_version: str
+
+
+class Blueprints:
+    """Builds pods. The template is read from disk, and the seal's key from the cluster, once."""
+
+    def __init__(self, deployment: Deployment, seals: Seals) -> None:
+        self._deployment = deployment
+        self._seals = seals
+        self._files = TemplateFiles()
+
+    async def build(self, execution: Execution) -> BuiltPod:
+        """The pod for the execution's current launch.
+
+        Raises ``InvalidManifest`` and ``TemplateError`` for what can never become a pod, and
+        ``KubeError`` and ``SealError`` when the key cannot be had.
+        """
+        assert execution.workload is not None  # an adopted execution is never created again
+        config = _executor_config(execution)
+        path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
+        template = await asyncio.to_thread(self._files.load, path)
+        built = self._lay_out(execution, template, config.get("pod_override"))
+        if self._out_of_sight(built.namespace):
+            raise TemplateError(
+                f"The pod would be in namespace {built.namespace}, which is not watched: set "
+                "multi_namespace_mode, and name it in multi_namespace_mode_namespace_list."
+            )
+        key = await self._seals.key(built.namespace)
+        _fill_in(built.manifest, seal(_workload(execution), key))
+        built.manifest["metadata"]["annotations"].update(execution.annotations())
+        return built
+
+    def _lay_out(self, execution: Execution, template: Manifest, override: object) -> BuiltPod:
+        return build_task_pod(
+            name=execution.name_pod(),
+            namespace=self._deployment.settings.namespace,
+            identity=execution.identity(self._deployment.executor_id),
+            template=template,
+            pod_override=override,
+            image=self._image(template),
+            command=() if _base(template).get("args") else WORKER,
+            env=self._environment(template),
+        )
+
+    def _image(self, template: Manifest) -> str | None:
+        settings = self._deployment.settings
+        repository = settings.worker_container_repository
+        if not repository and _base(template).get("image"):
+            return None
+        tag = settings.worker_container_tag or self._deployment.airflow_version
+        return f"{repository or DEFAULT_REPOSITORY}:{tag}"
+
+    def _environment(self, template: Manifest) -> list[Manifest]:
+        environment: list[Manifest] = [
+            {"name": WORKLOAD_VARIABLE, "value": ""},  # filled in once the namespace is known
+            self._seals.variable(),
+        ]
+        given = {variable.get("name") for variable in _base(template).get("env") or ()}
+        if self._deployment.settings.execution_api_server_url or API_VARIABLE not in given:
+            environment.append({"name": API_VARIABLE, "value": self._deployment.api_url})
+        return environment
+
+    def _out_of_sight(self, namespace: str) -> bool:
+        watched = self._deployment.settings.namespaces
+        return watched is not None and namespace not in watched
+
+
+def _executor_config(execution: Execution) -> Mapping[str, Any]:
+    assert execution.workload is not None
+    return execution.workload.ti.executor_config or {}
+
+
+def _workload(execution: Execution) -> bytes:
+    assert execution.workload is not None
+    return execution.workload.model_dump_json().encode("utf-8")
+
+
+def _base(template: Manifest) -> Manifest:
+    containers = (template.get("spec") or {}).get("containers") or [{}]
+    return next((each for each in containers if each.get("name") == BASE), containers[0])
+
+
+def _fill_in(manifest: Manifest, sealed: str) -> None:
+    for variable in _base(manifest)["env"]:
+        if variable["name"] == WORKLOAD_VARIABLE:
+            variable["value"] = sealed

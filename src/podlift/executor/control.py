@@ -1,0 +1,235 @@
+"""The engine's middle: feeds observations to the state machine and carries out its effects.
+
+Everything here runs on the engine's loop. Nothing waits in ``observe``: what takes time becomes a
+background task that comes back with another observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from podlift.executor.blueprints import Blueprints, Deployment
+from podlift.executor.creating import Creator
+from podlift.executor.deleting import Deleter
+from podlift.executor.execution import EXECUTION, Execution, execution_for
+from podlift.executor.keeping import Keeper, LogFolder
+from podlift.executor.messages import Announced, Ended, Launch, Notice, Revoke, Told
+from podlift.executor.seals import Seals
+from podlift.executor.state import (
+    Announce,
+    Create,
+    Delete,
+    Effect,
+    Forget,
+    KeepLog,
+    LogKept,
+    Observation,
+    PodGone,
+    Policy,
+    Released,
+    Report,
+    Revoked,
+    Tell,
+    Tick,
+    Verdict,
+)
+from podlift.executor.tasks import Tasks
+from podlift.executor.transitions import reduce
+from podlift.executor.viewing import see
+from podlift.kube.client import Client
+from podlift.kube.errors import KubeError
+from podlift.kube.view import WatchEvent
+from podlift.pods.labels import identity_of
+from podlift.pods.reading import Pod
+from podlift.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_KEEP_LOG_TIMEOUT = 60.0
+"""Seconds after which an end is reported without its log: a task must not wait for it for ever."""
+_DELETES_AT_ONCE = 16
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the settings mean for the state machine."""
+    return Policy(
+        infrastructure_retries=settings.infrastructure_retries,
+        pending_failure_timeout=settings.pending_failure_timeout,
+        delete_succeeded=settings.delete_worker_pods,
+        delete_failed=settings.delete_worker_pods and settings.delete_worker_pods_on_failure,
+    )
+
+
+class Control:
+    """All executions of one executor. ``notify`` gets what Airflow should know."""
+
+    def __init__(
+        self,
+        client: Client,
+        deployment: Deployment,
+        folder: LogFolder,
+        tasks: Tasks,
+        notify: Callable[[Notice], None],
+    ) -> None:
+        settings = deployment.settings
+        self._deployment = deployment
+        self._policy = policy_of(settings)
+        self._tasks = tasks
+        self._notify = notify
+        self._executions: dict[str, Execution] = {}
+        self._latest: dict[str, Execution] = {}
+        blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
+        at_once = settings.pod_creation_max_concurrency
+        self.creator = Creator(client, blueprints, self.observe, tasks, at_once)
+        self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
+        self._keeper = Keeper(client, folder)
+
+    # What the scheduler asks for
+
+    def launch(self, request: Launch) -> None:
+        """Begin an execution, once the one before it of the same task instance has ended."""
+        namespace = self._deployment.settings.namespace
+        execution = execution_for(request.number, request.workload, namespace)
+        before = self._latest.get(execution.ti_id)
+        if before is None or before.over:
+            self._begin(execution, before)
+        else:
+            before.successor = execution
+
+    def revoke(self, request: Revoke) -> None:
+        """Take back the latest execution of a task instance."""
+        execution = self._latest.get(request.ti_id)
+        if execution is None:
+            return
+        if execution.successor is not None:
+            execution.successor = None
+        else:
+            self.observe(execution, Revoked())
+
+    def adopt(self, execution: Execution, pod: Pod) -> None:
+        """Go on with an execution that another scheduler began, or that we have already."""
+        known = self._executions.get(execution.id)
+        if known is not None:
+            known.number = execution.number
+            return
+        self._executions[execution.id] = self._latest[execution.ti_id] = execution
+        self._see(execution, pod)
+
+    # What is observed
+
+    def observe(self, execution: Execution, observation: Observation) -> None:
+        """Let the state machine judge what was observed, and do what it says."""
+        execution.record, effects = reduce(execution.record, observation, self._policy)
+        for effect in effects:
+            self._carry_out(execution, effect)
+        if execution.over and execution.successor is not None:
+            successor, execution.successor = execution.successor, None
+            self._begin(successor, execution)
+
+    def watched(self, event: WatchEvent[Pod]) -> None:
+        """Something happened to a pod that Podlift manages: maybe one of ours."""
+        pod = event.object
+        if pod is None:
+            return
+        execution = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
+        if execution is None:
+            self._other_pod(event, pod)
+        elif event.kind == "DELETED":
+            self._last_seen(execution, pod)
+            self.observe(execution, PodGone(pod.metadata.uid))
+        elif self._is_ours(pod):
+            self._see(execution, pod)
+        else:
+            self.observe(execution, Released())
+
+    def tick(self, now: float) -> None:
+        """Let time pass for every execution."""
+        for execution in list(self._executions.values()):
+            self.observe(execution, Tick(now))
+
+    def census(self) -> dict[str, int]:
+        """How many executions are in each state."""
+        return Counter(each.record.state.value for each in list(self._executions.values()))
+
+    def _other_pod(self, event: WatchEvent[Pod], pod: Pod) -> None:
+        """A pod of an earlier execution: it matters if the present one waits for it to go."""
+        identity = identity_of(pod)
+        execution = self._latest.get(identity.ti_id) if identity else None
+        if execution is None or execution.record.uid != pod.metadata.uid:
+            return
+        gone = event.kind == "DELETED"
+        now = asyncio.get_running_loop().time()
+        self.observe(execution, PodGone(pod.metadata.uid) if gone else see(pod, now))
+
+    def _is_ours(self, pod: Pod) -> bool:
+        identity = identity_of(pod)
+        return identity is not None and identity.executor == self._deployment.executor_id
+
+    def _see(self, execution: Execution, pod: Pod) -> None:
+        self._last_seen(execution, pod)
+        self.observe(execution, see(pod, asyncio.get_running_loop().time()))
+
+    def _last_seen(self, execution: Execution, pod: Pod) -> None:
+        if execution.record.uid in ("", pod.metadata.uid):
+            execution.pod = pod
+
+    # What is to be done
+
+    def _begin(self, execution: Execution, before: Execution | None) -> None:
+        if before is not None:
+            first = before.record.launch + 1  # its pod may still be there, and keeps its name
+            execution.record = replace(execution.record, launch=first)
+        self._executions[execution.id] = self._latest[execution.ti_id] = execution
+        self.creator.ask(execution, Create(execution.record.launch))
+
+    def _carry_out(self, execution: Execution, effect: Effect) -> None:
+        match effect:
+            case Create():
+                execution.pod = None
+                self.creator.ask(execution, effect)
+            case Announce():
+                self._notify(Announced(execution.number, execution.key, execution.pod_name))
+            case Tell(sentence):
+                logger.info("%s: %s", execution.key, sentence)
+                self._notify(Told(execution.key, sentence))
+            case KeepLog(verdict):
+                self._tasks.spawn(self._keep(execution, verdict))
+            case Report(verdict):
+                ended = Ended(execution.number, execution.key, verdict.success, verdict.sentence)
+                self._notify(ended)
+            case Delete(uid):
+                name = execution.pod_name
+                self._tasks.spawn(self._deleter.delete(execution, name, uid))
+            case Forget():
+                self._forget(execution)
+
+    def _forget(self, execution: Execution) -> None:
+        self._executions.pop(execution.id, None)
+        if self._latest.get(execution.ti_id) is execution:
+            del self._latest[execution.ti_id]
+
+    async def _keep(self, execution: Execution, verdict: Verdict) -> None:
+        sentence = verdict.sentence
+        try:
+            async with asyncio.timeout(_KEEP_LOG_TIMEOUT):
+                sentence = await self._keep_patiently(execution, verdict)
+        except (KubeError, OSError, TimeoutError) as error:
+            why = f"The log of pod {execution.pod_name} could not be kept: {error or 'no answer'}"
+            logger.warning("%s: %s", execution.key, why)
+            self._notify(Told(execution.key, why))
+        self.observe(execution, LogKept(sentence))
+
+    async def _keep_patiently(self, execution: Execution, verdict: Verdict) -> str:
+        wait = 0.5
+        while True:
+            try:
+                return await self._keeper.keep(execution, verdict)
+            except KubeError as error:
+                if not error.transient:
+                    raise
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 10.0)

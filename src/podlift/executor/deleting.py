@@ -1,0 +1,53 @@
+"""Deleting pods in the background, until the server takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from podlift.executor.creating import Observe
+from podlift.executor.execution import EXECUTION, Execution
+from podlift.executor.state import DeleteRefused, PodGone
+from podlift.kube.client import Client
+from podlift.kube.errors import Conflict, KubeError, NotFound
+from podlift.kube.resources import PODS
+from podlift.pods.reading import Pod
+
+_LONGEST_WAIT = 30.0
+
+
+class Deleter:
+    """Takes ``Delete`` effects. That the pod is gone is seen by the watch, or by its absence."""
+
+    def __init__(self, client: Client, observe: Observe, at_once: int) -> None:
+        self._client = client
+        self._observe = observe
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def delete(self, execution: Execution, name: str, uid: str) -> None:
+        """Delete the pod called ``name``; with a ``uid``, only if it is that one."""
+        wait = 0.5
+        while True:
+            try:
+                async with self._slots:
+                    await self._once(execution, name, uid)
+                return
+            except (NotFound, Conflict):  # Conflict: the name has been taken by a later pod
+                self._observe(execution, PodGone(uid))
+                return
+            except KubeError as error:
+                if not error.transient:
+                    sentence = f"Pod {name} cannot be deleted: {error}"
+                    self._observe(execution, DeleteRefused(sentence))
+                    return
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _once(self, execution: Execution, name: str, uid: str) -> None:
+        if not uid:  # the outcome of its creation is unknown: it may be another execution's pod
+            pod = await self._client.get(PODS, name, execution.namespace, type=Pod)
+            if pod.metadata.annotations.get(EXECUTION) != execution.id:
+                self._observe(execution, PodGone(""))
+                return
+            uid = pod.metadata.uid
+        await self._client.delete(PODS, name, execution.namespace, uid=uid)

@@ -1,0 +1,32 @@
+"""What the engine needs to know of Airflow's own configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow import __version__ as airflow_version
+from airflow.configuration import conf
+
+from podlift.compat import execution_api_server_url
+from podlift.executor.blueprints import Deployment
+from podlift.executor.keeping import LogFolder
+from podlift.settings import Settings
+
+
+def deployment_of(settings: Settings, executor_id: str, team_name: str | None) -> Deployment:
+    """Everything that the pods of one executor have in common."""
+    return Deployment(
+        settings=settings,
+        executor_id=executor_id,
+        api_url=settings.execution_api_server_url or execution_api_server_url(team_name),
+        airflow_version=airflow_version,
+    )
+
+
+def log_folder() -> LogFolder:
+    """Where Airflow's log handler in this process reads task logs."""
+    modes = [
+        int(conf.get("logging", f"file_task_handler_new_{kind}_permissions", fallback=default), 8)
+        for kind, default in (("folder", "0o775"), ("file", "0o664"))
+    ]
+    return LogFolder(Path(conf.get_mandatory_value("logging", "base_log_folder")), *modes)

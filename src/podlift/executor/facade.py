@@ -1,0 +1,202 @@
+"""The executor as Airflow sees it: a thin façade over the engine.
+
+Importing this module, and making an executor, starts nothing: the API server and the command line
+do both, to read logs. Everything that talks to the cluster is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.workloads import ExecuteTask
+
+from podlift.executor.messages import Adopt, Announced, Ended, Launch, Notice, Orphan, Revoke, Told
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+    from podlift.executor.engine import Engine
+    from podlift.settings import Settings
+
+EVENT = "podlift"
+"""Name of the entries that the executor adds to a task's event log."""
+
+
+class KubernetesExecutor(BaseExecutor):
+    """Runs every task instance in a Kubernetes pod of its own.
+
+    Set ``[core] executor = podlift.executor.KubernetesExecutor``; the options are in section
+    ``[podlift]``. Neither ``heartbeat`` nor anything that it calls waits for the network, the disk
+    or a lock, and their cost does not grow with the number of pods. Only ``start``, ``end`` and
+    ``try_adopt_task_instances`` wait, each for a bounded time.
+    """
+
+    supports_ad_hoc_ti_run = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._engine: Engine | None = None
+        self._settings: Settings | None = None
+        self._numbers = itertools.count(1)
+        self._current: dict[TaskInstanceKey, int] = {}
+        """Number of each task instance's present execution. One that was deferred can be queued
+        again before we hear that its former execution ended, under the same key."""
+
+    @property
+    def settings(self) -> Settings:
+        """The options. Raises ``AirflowConfigException`` for a value that is none."""
+        if self._settings is None:
+            self._settings = _load_settings(self.team_name)
+        return self._settings
+
+    def start(self) -> None:
+        """Start the engine's thread. Makes no request.
+
+        Raises ``AirflowConfigException`` in a sentence when an option or the kubeconfig is wrong.
+        """
+        from airflow.exceptions import AirflowConfigException
+
+        from podlift.executor.deployment import deployment_of, log_folder
+        from podlift.executor.engine import Engine
+        from podlift.kube.errors import ConfigurationError
+
+        owner = f"{self.job_id or 'none'}-{uuid.uuid4().hex[:8]}"
+        engine = Engine(deployment_of(self.settings, owner, self.team_name), log_folder())
+        try:
+            engine.start()
+        except ConfigurationError as error:
+            raise AirflowConfigException(
+                f"Podlift cannot reach a Kubernetes cluster: {error}"
+            ) from error
+        self._engine = engine
+
+    def _process_workloads(self, workload_items: Sequence[Any]) -> None:
+        """Hand the workloads to the engine, in the order of their priority."""
+        requests = []
+        for workload in workload_items:
+            if not isinstance(workload, ExecuteTask):
+                raise TypeError(f"Podlift runs tasks, not {type(workload).__name__}.")
+            key = workload.ti.key
+            self.queued_tasks.pop(key, None)
+            self.running.add(key)
+            self._current[key] = number = next(self._numbers)
+            requests.append(Launch(number, workload))
+        self._started().send(requests)
+
+    def sync(self) -> None:
+        """Pass on to Airflow what the engine has to say.
+
+        Raises ``EngineStopped`` when the engine failed: the scheduler must start anew, and then
+        adopts every pod that is there.
+        """
+        engine = self._started()
+        for notice in engine.take():
+            self._pass_on(notice)
+        engine.check()
+
+    def _pass_on(self, notice: Notice) -> None:
+        match notice:
+            case Announced(number, key, pod_name):
+                # Airflow shows this as the task instance's external executor id.
+                if self._current.get(key) == number and key not in self.event_buffer:
+                    self.queued_in_pod(key, pod_name)
+            case Ended(number, key, success, sentence):
+                if self._current.get(key) == number:
+                    del self._current[key]
+                    report = self.success if success else self.fail
+                    report(key, sentence or None)
+            case Told(key, sentence):
+                self.log_task_event(event=EVENT, extra=sentence, ti_key=key)
+
+    def queued_in_pod(self, key: TaskInstanceKey, pod_name: str) -> None:
+        """Tell Airflow in which pod the task will run. It stays in ``running``."""
+        from airflow.utils.state import TaskInstanceState
+
+        self.change_state(key, TaskInstanceState.QUEUED, pod_name, remove_running=False)
+
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
+        """The end of a running pod's log, with where it is from; in the API server's process."""
+        from podlift.executor.running_logs import read_running_log
+
+        return read_running_log(self.settings, ti, try_number)
+
+    def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
+        """Take over the pods of task instances whose scheduler is gone; returns those without one.
+
+        Waits ``adoption_timeout`` seconds for the list of pods. If it does not come in time all are
+        counted as taken over, because a task that Airflow starts again could then run twice; those
+        that turn out to have no pod are reported as failed.
+        """
+        orphans = tuple(Orphan(next(self._numbers), ti.key, str(ti.id)) for ti in tis)
+        for orphan in orphans:
+            self.running.add(orphan.key)
+            self._current[orphan.key] = orphan.number
+        answer: Future[frozenset[str]] = Future()
+        self._started().send([Adopt(orphans, answer)])
+        try:
+            found = answer.result(self.settings.adoption_timeout)
+        except TimeoutError:
+            if answer.cancel():
+                self.log.warning(
+                    "The cluster did not list its pods in time; %d task instances count as "
+                    "adopted until it does.",
+                    len(tis),
+                )
+                return []
+            found = answer.result()  # it came in this very moment
+        lost = [ti for ti in tis if str(ti.id) not in found]
+        for ti in lost:
+            self._drop(ti.key)
+        return lost
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """Delete the task instance's pod, and report nothing about it."""
+        self.queued_tasks.pop(ti.key, None)
+        self._drop(ti.key)
+        if self._engine is not None:
+            self._engine.send([Revoke(str(ti.id))])
+
+    def end(self) -> None:
+        """Stop the engine in bounded time. Pods go on; the next scheduler adopts them."""
+        if self._engine is not None:
+            self._engine.stop()
+            for notice in self._engine.take():
+                self._pass_on(notice)
+            self._engine = None
+
+    def terminate(self) -> None:
+        """The same as ``end``: tasks are not ended because a scheduler is."""
+        self.end()
+
+    def debug_dump(self) -> None:
+        """Log what the executor and its engine are doing (the scheduler's SIGUSR2)."""
+        super().debug_dump()  # type: ignore[no-untyped-call]
+        if self._engine is not None:
+            self.log.info("podlift.engine executions by state: %s", self._engine.census())
+
+    def _drop(self, key: TaskInstanceKey) -> None:
+        self.running.discard(key)
+        self._current.pop(key, None)
+
+    def _started(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("The executor has not been started.")
+        return self._engine
+
+
+def _load_settings(team_name: str | None) -> Settings:
+    from airflow.exceptions import AirflowConfigException
+
+    from podlift.compat import configured
+    from podlift.settings import InvalidSetting, load_settings
+
+    try:
+        return load_settings(lambda section, option: configured(section, option, team_name))
+    except InvalidSetting as error:
+        raise AirflowConfigException(str(error)) from error

@@ -1,0 +1,83 @@
+"""What the scheduler's thread and the engine's thread tell each other.
+
+Both sides only append to a deque and take from one; neither waits for the other.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecuteTask
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Run this workload. ``number`` tells apart the executions of one task instance."""
+
+    number: int
+    workload: ExecuteTask = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Delete what runs for this task instance, and say nothing."""
+
+    ti_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A task instance that another scheduler left behind."""
+
+    number: int
+    key: TaskInstanceKey
+    ti_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over the pods of these. ``answer`` gets the ids of those that have a pod.
+
+    An answer that was cancelled, because the scheduler could not wait for it, means that all of
+    them count as taken over: the engine then reports those without a pod as failed.
+    """
+
+    orphans: tuple[Orphan, ...]
+    answer: Future[frozenset[str]]
+
+
+Request: TypeAlias = Launch | Revoke | Adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The execution's pod exists."""
+
+    number: int
+    key: TaskInstanceKey
+    pod_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The execution is over."""
+
+    number: int
+    key: TaskInstanceKey
+    success: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that a person who looks at the task should know."""
+
+    key: TaskInstanceKey
+    sentence: str
+
+
+Notice: TypeAlias = Announced | Ended | Told
