@@ -1,1 +1,5 @@
 """Operators that run container images as Airflow tasks."""
+
+from podlift.operators.pod import KubernetesPodOperator
+
+__all__ = ["KubernetesPodOperator"]
