@@ -1,0 +1,59 @@
+"""What is sealed is unreadable, and opens with the right key only."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podlift.sealing import SealError, new_key, seal, unseal
+
+KEY = new_key()
+
+
+@given(st.binary(max_size=5000))
+def test_what_was_sealed_comes_back(data: bytes) -> None:
+    sealed = seal(data, KEY)
+    assert unseal(sealed, [KEY]) == data
+    assert sealed.isascii()
+    assert " " not in sealed
+
+
+def test_the_sealed_text_does_not_show_what_is_in_it() -> None:
+    assert "token" not in seal(b"token" * 100, KEY)
+
+
+def test_any_of_several_keys_opens_it_while_one_is_being_replaced() -> None:
+    assert unseal(seal(b"x", KEY), [new_key(), KEY]) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        (seal(b"x", KEY), [new_key()]),
+        (seal(b"x", KEY)[:-8] + "AAAAAAA=", [KEY]),
+        ("no seal at all", [KEY]),
+        ("§", [KEY]),
+        (seal(b"x", KEY), []),
+        (seal(b"x", KEY), ["not a key"]),
+    ],
+)
+def test_what_does_not_fit_is_refused(text: str, keys: list[str]) -> None:
+    with pytest.raises(SealError):
+        unseal(text, keys)
+
+
+def test_an_error_shows_neither_the_key_nor_the_text() -> None:
+    other = new_key()
+    with pytest.raises(SealError) as caught:
+        unseal(seal(b"x", KEY), [other])
+    shown = "".join(traceback.format_exception(caught.value))
+    assert KEY not in shown
+    assert other not in shown
+
+
+def test_a_key_that_is_none_is_refused_when_sealing() -> None:
+    with pytest.raises(SealError):
+        seal(b"x", "short")
