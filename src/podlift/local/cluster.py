@@ -1,0 +1,275 @@
+"""The local cluster as one object: start it, get its address, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import fcntl
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aiohttp import web
+
+from podlift.local import errors
+from podlift.local._nokubelet import Kubelet
+from podlift.local.api.access import Tokens
+from podlift.local.api.server import ApiServer, server_of, tls_context
+from podlift.local.certificates import Certificates, make_certificates
+from podlift.local.controllers.namespaces import FIRST, NamespaceController, furnish, make_namespace
+from podlift.local.controllers.quota import QuotaController
+from podlift.local.controllers.recorder import EventSweeper
+from podlift.local.controllers.scheduler import Scheduler
+from podlift.local.kubelet.contract import KubeletOptions
+from podlift.local.store import Disk, Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """Where the cluster keeps its state and listens.
+
+    ``home`` is a folder of the cluster's own, made if needed. ``port`` 0 takes any free one.
+    ``sandbox`` says how containers are kept apart; ``auto`` takes bubblewrap where it works.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How to reach a running cluster."""
+
+    url: str
+    kubeconfig: Path
+    token: str
+    ca_certificate: Path
+
+
+class LocalCluster:
+    """An API server, its controllers and a kubelet, in this process and on this event loop.
+
+    ::
+
+        cluster = LocalCluster(ClusterOptions(home))
+        endpoint = await cluster.start()
+        ...
+        await cluster.stop()
+    """
+
+    def __init__(self, options: ClusterOptions) -> None:
+        self._options = options
+        self._home = options.home.absolute()
+        self._lock: int | None = None
+        self._store: Store | None = None
+        self._kubelet: Kubelet | None = None
+        self._runner: web.ServerRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed = asyncio.Event()
+
+    @property
+    def store(self) -> Store:
+        """The objects, for those who look on from the same process; only while it runs."""
+        if self._store is None:
+            raise errors.NotRunning("The cluster has not been started.")
+        return self._store
+
+    async def start(self) -> Endpoint:
+        """Start everything; the cluster is ready when this returns.
+
+        Raises a :class:`~podlift.local.errors.LocalError`, and leaves nothing running then.
+        """
+        _make_home(self._home)
+        self._lock = _locked(self._home)
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End all containers, then the rest; what is stored is found again by the next start."""
+        if self._kubelet is not None:
+            await self._kubelet.stop()
+            self._kubelet = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._lock is not None:
+            (self._home / "kubeconfig").unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    async def wait(self) -> None:
+        """Wait until a part of the cluster fails, which only a mistake in it can cause.
+
+        Raises :class:`~podlift.local.errors.StartFailed` with what happened in the log.
+        """
+        await self._failed.wait()
+        raise errors.StartFailed("A part of the local cluster failed; its log says which and why.")
+
+    async def _start(self) -> Endpoint:
+        certificates = make_certificates(self._options.host)
+        paths = _write_certificates(self._home / "pki", certificates)
+        disk = Disk(self._home / "state.db")
+        store = self._store = Store(disk)
+        for name in FIRST:
+            make_namespace(store, name)
+            furnish(store, name, certificates.authority)
+        listener = _listener(self._options.host, self._options.port)
+        port = listener.getsockname()[1]
+        tokens = Tokens(secrets.token_urlsafe(32))
+        kubelet = self._kubelet = Kubelet(
+            store, self._kubelet_options(port, certificates.authority, tokens)
+        )
+        await kubelet.start()
+        self._tend(disk.run())
+        self._tend(Scheduler(store).run())
+        self._tend(NamespaceController(store, certificates.authority).run())
+        self._tend(QuotaController(store).run())
+        self._tend(EventSweeper(store).run())
+        self._runner = web.ServerRunner(server_of(ApiServer(store, kubelet, tokens)))
+        await self._runner.setup()
+        site = web.SockSite(
+            self._runner, listener, ssl_context=tls_context(paths["certificate"], paths["key"])
+        )
+        await site.start()
+        return self._announce(port, certificates.authority, tokens.admin)
+
+    def _kubelet_options(self, port: int, authority: str, tokens: Tokens) -> KubeletOptions:
+        return KubeletOptions(
+            home=self._home / "kubelet",
+            claims=self._home / "claims",
+            service=(self._options.host, port),
+            ca_certificate=authority,
+            issue_token=tokens.of_account,
+            sandbox=self._options.sandbox,
+        )
+
+    def _tend(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a controller; one that fails stops the cluster instead of going missing."""
+
+        async def tended() -> None:
+            try:
+                await work
+            except Exception:
+                _log.exception("A controller of the local cluster failed.")
+                self._failed.set()
+                raise
+
+        self._tasks.append(asyncio.create_task(tended()))
+
+    def _announce(self, port: int, authority: str, token: str) -> Endpoint:
+        host = self._options.host
+        url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        kubeconfig = self._home / "kubeconfig"
+        _write_private(kubeconfig, _kubeconfig(url, authority, token))
+        return Endpoint(url, kubeconfig, token, self._home / "pki" / "ca.crt")
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
+        probe = home / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise errors.HomeUnusable(
+            f"The home folder {home} cannot be used ({error.strerror}); "
+            "choose another one or change its permissions."
+        ) from error
+
+
+def _locked(home: Path) -> int:
+    """Hold the home folder for this process; the lock goes when the process does."""
+    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise errors.AlreadyRunning(
+            f"A cluster already runs from {home}; stop it or choose another home folder."
+        ) from None
+    return handle
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise errors.PortTaken(
+                f"Port {port} on {host} is taken by another program; choose another one, "
+                "or 0 for any that is free."
+            ) from error
+        raise errors.PortTaken(
+            f"The cluster cannot listen on {host} port {port}: {error.strerror}."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _write_certificates(folder: Path, certificates: Certificates) -> dict[str, str]:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    paths = {
+        "authority": folder / "ca.crt",
+        "certificate": folder / "apiserver.crt",
+        "key": folder / "apiserver.key",
+    }
+    _write_private(paths["authority"], certificates.authority)
+    _write_private(paths["certificate"], certificates.certificate)
+    _write_private(paths["key"], certificates.key)
+    return {name: str(path) for name, path in paths.items()}
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, all of it or nothing."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _kubeconfig(url: str, authority: str, token: str) -> str:
+    """A kubeconfig as JSON, which is YAML as well."""
+    name = "podlift-local"
+    ca_data = base64.b64encode(authority.encode()).decode()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": name, "cluster": {"server": url, "certificate-authority-data": ca_data}}
+        ],
+        "users": [{"name": name, "user": {"token": token}}],
+        "contexts": [
+            {"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}
+        ],
+        "current-context": name,
+    }
+    return json.dumps(config, indent=2) + "\n"

@@ -1,0 +1,128 @@
+"""The scheduler: puts each pod on the one node, as soon as what it asks for is free there.
+
+See https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
+"""
+
+from __future__ import annotations
+
+from podlift.local.api.pods import schedule, set_condition
+from podlift.local.controllers.fitting import Node, explain, misfits
+from podlift.local.controllers.recorder import Recorder
+from podlift.local.kinds import NODE, POD, Obj
+from podlift.local.store import ChangeType, Event, Store, Subscription
+
+NAME = "default-scheduler"
+
+
+class Scheduler:
+    """Binds pods in the order in which they were created."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._recorder = Recorder(store, NAME, events_v1=True)
+        self._waiting: dict[tuple[str, str], Obj] = {}
+        self._nodes: dict[str, Node] = {}
+
+    async def run(self) -> None:
+        """Schedule what waits, again whenever a pod or a node changes."""
+        events: Subscription[Event] = self._store.subscribe(POD, NODE)
+        for node in self._store.list(NODE):
+            self._see(Event(ChangeType.ADDED, NODE, node))
+        for pod in self._store.list(POD):
+            self._see(Event(ChangeType.ADDED, POD, pod))
+        self._schedule()
+        while batch := await events.batch():
+            for event in batch:
+                self._see(event)
+            self._schedule()
+
+    def _see(self, event: Event) -> None:
+        meta = event.object["metadata"]
+        if event.kind is NODE:
+            if event.type is ChangeType.DELETED:
+                self._nodes.pop(meta["name"], None)
+            else:
+                known = self._nodes.get(meta["name"])
+                self._nodes[meta["name"]] = Node.of(event.object, known)
+            return
+        key = (meta["namespace"], meta["name"])
+        pod = event.object
+        gone = event.type is ChangeType.DELETED
+        for node in self._nodes.values():
+            node.see(pod, gone=gone)
+        if not gone and _is_waiting(pod):
+            self._waiting[key] = pod
+        else:
+            self._waiting.pop(key, None)
+
+    def _schedule(self) -> None:
+        for pod in sorted(self._waiting.values(), key=_order):
+            self._try(pod)
+
+    def _try(self, pod: Obj) -> None:
+        meta = pod["metadata"]
+        reasons: list[str] = []
+        for name, node in sorted(self._nodes.items()):
+            reason = misfits(pod, node)
+            if not reason:
+                self._bind(pod, name, node)
+                return
+            reasons += reason
+        self._wait(pod, explain(reasons, len(self._nodes)))
+        self._waiting[(meta["namespace"], meta["name"])] = pod
+
+    def _bind(self, pod: Obj, name: str, node: Node) -> None:
+        meta = pod["metadata"]
+        del self._waiting[(meta["namespace"], meta["name"])]
+
+        def put(copy: Obj) -> None:
+            if _is_waiting(copy):
+                schedule(copy, name)
+
+        bound = self._store.modify(POD, meta["namespace"], meta["name"], put, uid=meta["uid"])
+        if bound is None or bound["spec"].get("nodeName") != name:
+            return
+        node.see(bound, gone=False)
+        where = f"{meta['namespace']}/{meta['name']}"
+        self._recorder.normal(
+            bound, "Scheduled", f"Successfully assigned {where} to {name}", action="Binding"
+        )
+
+    def _wait(self, pod: Obj, message: str) -> None:
+        meta = pod["metadata"]
+        condition = {
+            "type": "PodScheduled",
+            "observedGeneration": meta.get("generation", 1),
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+        }
+        present = (pod.get("status") or {}).get("conditions") or ()
+        if any(one.get("message") == message for one in present):
+            return
+        self._store.modify(
+            POD,
+            meta["namespace"],
+            meta["name"],
+            lambda copy: set_condition(copy, condition),
+            uid=meta["uid"],
+        )
+        self._recorder.warning(pod, "FailedScheduling", message, action="Scheduling")
+
+
+def _is_waiting(pod: Obj) -> bool:
+    spec = pod["spec"]
+    return (
+        not spec.get("nodeName")
+        and not spec.get("schedulingGates")
+        and spec.get("schedulerName", NAME) == NAME
+        and not pod["metadata"].get("deletionTimestamp")
+        and (pod.get("status") or {}).get("phase") == "Pending"
+    )
+
+
+def _order(pod: Obj) -> tuple[int, str, int]:
+    """Priority first, then age."""
+    meta = pod["metadata"]
+    version = int(meta["resourceVersion"])
+    return (-pod["spec"].get("priority", 0), meta["creationTimestamp"], version)
