@@ -149,6 +149,8 @@ def _own_options(home: Home, serving: Serving, keys: Secrets) -> Sections:
         },
         "api_auth": {"jwt_secret": keys.jwt_secret},
         "logging": {"base_log_folder": str(home.task_logs), "colored_console_log": "False"},
+        # Airflow's supervisor may notice the end of its task only when it next wakes to report.
+        "workers": {"min_heartbeat_interval": "1"},
         "scheduler": {"scheduler_idle_sleep_time": "0.25"},
         "dag_processor": {"refresh_interval": "5", "min_file_process_interval": "5"},
     }

@@ -98,12 +98,15 @@ class Board:
     def see_pod(self, pod: Pod, now: float) -> PodRecord | None:
         """Take in a pod; return its record if its phase is new, None otherwise.
 
-        Pods of other runs are ignored.
+        Pods of other runs are ignored, and so is what becomes of a pod after its end: its deletion
+        would look like the cause of that.
         """
         identity = identity_of(pod)
         if identity is None or (identity.dag_id, identity.run_id) != (self.dag_id, self.run_id):
             return None
         before = self.pods.get(pod.metadata.uid)
+        if before is not None and before.ended_at is not None:
+            return None
         record = _advance(before, pod, identity, now)
         self.pods[pod.metadata.uid] = record
         return record if before is None or before.phase != record.phase else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 from podlift.cli.console import make_console
 from podlift.cli.errors import ClusterProblem
@@ -13,11 +13,16 @@ from podlift.cli.running import run_until_stopped
 from podlift.local import ClusterOptions, Endpoint, LocalCluster, daemon
 from podlift.local.errors import LocalError
 
+if TYPE_CHECKING:
+    from podlift.local.kubelet.contract import SandboxChoice
+
 
 def start(home: Home, *, port: int, sandbox: str, detach: bool) -> None:
     """Start the cluster of this home, in the foreground or detached. Raises CliError."""
     home.create()
-    options = ClusterOptions(home=home.cluster, port=port, sandbox=sandbox)
+    # The command's own choices are these three.
+    kept_apart = cast("SandboxChoice", sandbox)
+    options = ClusterOptions(home=home.cluster, port=port, sandbox=kept_apart)
     with _in_words():
         if detach:
             _tell(daemon.start_detached(options), stop_with="podlift cluster down")
@@ -46,7 +51,7 @@ async def _foreground(options: ClusterOptions) -> None:
     endpoint = await cluster.start()
     try:
         _tell(endpoint, stop_with="Ctrl-C")
-        await asyncio.Future()
+        await cluster.wait()
     finally:
         await cluster.stop()
 

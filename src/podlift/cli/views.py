@@ -72,7 +72,7 @@ class PlainView:
 
     def pod(self, record: PodRecord, now: float) -> None:
         """Print the phase, and the seconds that the one before it took."""
-        who = record.task if record.is_worker else f"{record.task}, its container"
+        who = record.task if record.is_worker else f"{record.task} (container)"
         running = record.seconds_running(now)
         after = ""
         if record.ended_at is not None and running is not None:

@@ -134,6 +134,15 @@ def test_the_cause_is_that_of_the_container_which_the_operator_ran() -> None:
     assert cause.exit_code == 3
 
 
+def test_the_deletion_of_a_failed_pod_is_not_its_cause() -> None:
+    seen = board()
+    seen.see_pod(pod("exit_3", "Failed", exit_code=3), 1.0)
+    assert seen.see_pod(pod("exit_3", "Failed", exit_code=3, deleted=True), 2.0) is None
+    cause = seen.cause_of("exit_3")
+    assert cause is not None
+    assert cause.sentence == "Container 'base' ended with exit code 3."
+
+
 def test_a_task_that_went_well_has_no_cause() -> None:
     seen = board()
     seen.see_pod(pod(phase="Succeeded", exit_code=0), 1.0)
