@@ -51,4 +51,8 @@ def _mark(kind: Kind, obj: Obj, grace_seconds: int) -> None:
         meta["deletionTimestamp"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
         if kind.has_generation:
             meta["generation"] = meta.get("generation", 1) + 1
+    else:  # the time of the request stays what it was
+        due = datetime.fromisoformat(meta["deletionTimestamp"])
+        due += timedelta(seconds=grace_seconds - (meta.get("deletionGracePeriodSeconds") or 0))
+        meta["deletionTimestamp"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
     meta["deletionGracePeriodSeconds"] = grace_seconds
