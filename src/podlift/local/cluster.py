@@ -19,7 +19,6 @@ from typing import Any, Literal
 from aiohttp import web
 
 from podlift.local import errors
-from podlift.local._nokubelet import Kubelet
 from podlift.local.api.access import Tokens
 from podlift.local.api.server import ApiServer, server_of, tls_context
 from podlift.local.certificates import Certificates, make_certificates
@@ -27,6 +26,7 @@ from podlift.local.controllers.namespaces import FIRST, NamespaceController, fur
 from podlift.local.controllers.quota import QuotaController
 from podlift.local.controllers.recorder import EventSweeper
 from podlift.local.controllers.scheduler import Scheduler
+from podlift.local.kubelet import Kubelet
 from podlift.local.kubelet.contract import KubeletOptions
 from podlift.local.store import Disk, Store
 

@@ -219,8 +219,8 @@ def forbidden(kind: Kind, name: str, why: str, causes: Sequence[Cause] = ()) -> 
 def modified_meanwhile(kind: Kind, name: str) -> Conflict:
     """The answer to a write with a resourceVersion that is not the latest."""
     return Conflict(
-        f'Operation cannot be fulfilled on {kind.qualified} "{name}": the object has been modified; '
-        "please apply your changes to the latest version and try again",
+        f'Operation cannot be fulfilled on {kind.qualified} "{name}": the object has been '
+        "modified; please apply your changes to the latest version and try again",
         details=_details(kind, name),
     )
 

@@ -65,3 +65,22 @@ def canonical_bytes(value: Decimal) -> str:
         if number and number % unit == 0:
             return f"{number // unit}{suffix}"
     return str(number)
+
+
+def canonical_text(text: str) -> str:
+    """A quantity as the API server writes it back: ``0.5`` as ``500m``, ``1024Mi`` as ``1Gi``.
+
+    The kind of suffix stays; the number becomes whole under the largest suffix that allows it.
+    """
+    value = parse(text)
+    match = _SYNTAX.fullmatch(text)
+    suffix = match.group(2) if match else ""
+    if suffix.endswith("i") and value == value.to_integral_value():
+        return canonical_bytes(value)
+    if value == 0:
+        return "0"
+    for name in ("E", "P", "T", "G", "M", "k", "", "m", "u", "n"):
+        number = value / _SUFFIXES[name]
+        if number == number.to_integral_value():
+            return f"{int(number)}{name}"
+    return text

@@ -10,7 +10,17 @@ from typing import Any
 from aiohttp import web
 
 from podlift.local import errors
-from podlift.local.api import access, bodies, deleting, discovery, forms, patching, pods, writing
+from podlift.local.api import (
+    access,
+    bodies,
+    deleting,
+    discovery,
+    forms,
+    openapi,
+    patching,
+    pods,
+    writing,
+)
 from podlift.local.api.reading import read_list, read_one
 from podlift.local.api.requests import Target, UnknownPath, accepted, target_of
 from podlift.local.api.watching import watch
@@ -41,7 +51,7 @@ class ApiServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         user = access.user_of(request, self.tokens)
-        plain = discovery.answer(request)
+        plain = discovery.answer(request) or openapi.answer(request.path)
         if plain is not None:
             access.check_path(user, request.method, request.path)
             return plain
@@ -120,8 +130,11 @@ def server_of(api: ApiServer) -> web.Server:
 
     loop = asyncio.get_running_loop()
 
-    def make(*parts: Any) -> web.BaseRequest:
-        return web.BaseRequest(*parts, loop, client_max_size=bodies.MOST_BYTES)
+    def make(
+        message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+    ) -> web.BaseRequest:
+        most = bodies.MOST_BYTES
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
 
     return web.Server(
         api.handle,

@@ -33,6 +33,10 @@ class Written:
     warnings: list[str] = field(default_factory=list)
 
 
+#: Makes the new object of a copy of the present one, and says what to warn of.
+Maker = Callable[[Obj], tuple[Obj, list[str]]]
+
+
 class _StoreFull(errors.InternalError):
     """The real server passes on what etcd says, without a reason."""
 
@@ -92,21 +96,16 @@ def update(store: Store, target: Target, body: Obj, query: Mapping[str, str]) ->
         raise errors.BadRequest(
             f"the name of the object ({name}) does not match the name on the URL ({target.name})"
         )
-    return change(store, target, lambda old: body, query, warnings)
+    return change(store, target, lambda old: (body, warnings), query)
 
 
-def change(
-    store: Store,
-    target: Target,
-    make: Callable[[Obj], Obj],
-    query: Mapping[str, str],
-    warnings: list[str],
-) -> Written:
-    """Store what *make* turns the present object into, checked; *make* must not edit it."""
+def change(store: Store, target: Target, make: Maker, query: Mapping[str, str]) -> Written:
+    """Store what *make* turns the present object into, completed and checked."""
     kind = target.kind
     raw = store.record(kind, target.namespace, target.name or "").raw
     old: Obj = decode(raw)
-    new = _next(target, old, make(decode(raw)))
+    made, warnings = make(decode(raw))
+    new = _next(target, old, made)
     if new == old or is_dry_run(query):
         return Written(new, warnings=warnings)
     _check_size(new)
@@ -167,6 +166,8 @@ def _merged_metadata(old: Obj, new: Obj) -> Obj:
     fixed = ("name", "generateName", "namespace", "resourceVersion", "generation", *_SERVERS_OWN)
     kept = {key: value for key, value in old.items() if key in fixed}
     given = {key: value for key, value in new.items() if key not in fixed}
+    if "managedFields" in old:
+        given.setdefault("managedFields", old["managedFields"])
     return kept | {key: value for key, value in given.items() if value not in (None, {}, [])}
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from podlift.local.kinds import Kind, Obj
@@ -15,7 +15,7 @@ from podlift.local.store.facts import Facts
 T = TypeVar("T")
 
 
-class ChangeType(str, Enum):
+class ChangeType(StrEnum):
     """The types of watch events that tell of an object."""
 
     ADDED = "ADDED"
