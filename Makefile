@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools lint format docs bench-local lock clean
+.PHONY: help demo up test unit functional test-tools lint format docs bench-local cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ docs: $(READY) ## Build the documentation into site/
 
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
+
+cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prints its kubeconfig
+	@$(BIN)/python -m tests.real up
+
+cluster-real-down: $(READY) ## Stop it
+	@$(BIN)/python -m tests.real down
 
 lock: ## Resolve requirements/dev.in anew into requirements/dev.txt
 	$(BIN)/uv pip compile requirements/dev.in --universal --python-version 3.11 \

@@ -1,0 +1,40 @@
+"""``python -m tests.real up|down|status``: the single-node Kubernetes for tests."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.real import building, node
+from tests.real.errors import RealClusterError
+from tests.real.paths import KUBECONFIG
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.real", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status", "build"))
+    parser.add_argument("--minor", default=building.DEFAULT_MINOR, help="Kubernetes minor version")
+    arguments = parser.parse_args()
+    try:
+        return _run(arguments.command, arguments.minor)
+    except RealClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(command: str, minor: str) -> int:
+    if command == "up":
+        print(node.up(minor))
+    elif command == "down":
+        node.down()
+    elif command == "build":
+        print(building.kubernetes(minor), building.etcd(), building.pause(), sep="\n")
+    else:
+        running = node.is_up()
+        print(f"running: {KUBECONFIG}" if running else "not running")
+        return 0 if running else 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

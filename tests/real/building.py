@@ -1,0 +1,101 @@
+"""Builds the node's programs from their Go modules, once per pinned version.
+
+A build goes into a folder of its own that is renamed into place when complete, so a build that
+was interrupted leaves nothing that could be mistaken for a finished one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.real.errors import RealClusterError
+from tests.real.paths import CACHE, HERE
+
+KUBERNETES = (
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "k8s.io/kubernetes/cmd/kube-scheduler",
+    "k8s.io/kubernetes/cmd/kubelet",
+)
+DEFAULT_MINOR = "1.36"
+
+
+def kubernetes(minor: str = DEFAULT_MINOR) -> Path:
+    """Folder with the four Kubernetes programs of that minor version, built if need be."""
+    module = HERE / "go" / f"kubernetes-{minor}"
+    if not module.is_dir():
+        known = ", ".join(
+            sorted(p.name.removeprefix("kubernetes-") for p in module.parent.iterdir())
+        )
+        raise RealClusterError(f"Kubernetes {minor} is not pinned here; there is: {known}.")
+    return _built(
+        module, KUBERNETES, f"Kubernetes {minor} (once; some ten minutes)", _version_flags(module)
+    )
+
+
+def etcd() -> Path:
+    """Folder with etcd, built if need be."""
+    return _built(HERE / "go" / "etcd", (".",), "etcd (once; about a minute)")
+
+
+def pause() -> Path:
+    """Folder with the program that holds a pod's namespaces open, built if need be."""
+    return _built(HERE / "go" / "pause", (".",), "pause")
+
+
+def _version_flags(module: Path) -> str:
+    """Linker flags by which the programs report the release that ``go.mod`` pins."""
+    found = re.search(
+        r"^require k8s\.io/kubernetes v(\d+)\.(\d+)\.(\d+)$", _text(module), re.MULTILINE
+    )
+    if found is None:
+        raise RealClusterError(f"{module}/go.mod does not require k8s.io/kubernetes at a release.")
+    major, minor, patch = found.groups()
+    version = {"Major": major, "Minor": minor, "Version": f"v{major}.{minor}.{patch}"}
+    package = "k8s.io/component-base/version.git"
+    return " ".join(f"-X {package}{field}={value}" for field, value in version.items())
+
+
+def _text(module: Path) -> str:
+    return (module / "go.mod").read_text()
+
+
+def _built(module: Path, packages: tuple[str, ...], what: str, link: str = "") -> Path:
+    link = f"-s -w {link}".strip()
+    home = CACHE / f"{module.name}-{_fingerprint(module, link)}"
+    if home.is_dir():
+        return home
+    go = shutil.which("go")
+    if go is None:
+        raise RealClusterError(
+            "Go is needed to build Kubernetes and etcd: install Go 1.26 or later."
+        )
+    CACHE.mkdir(parents=True, exist_ok=True)
+    print(f"Building {what} ...", flush=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=".building-") as scratch:
+        made = Path(scratch) / "bin"
+        made.mkdir()
+        command = [go, "build", "-trimpath", "-ldflags", link, "-o", f"{made}/", *packages]
+        done = subprocess.run(
+            command,
+            cwd=module,
+            env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"},
+        )
+        if done.returncode != 0:
+            raise RealClusterError(f"Building {what} failed; go's own words are above.")
+        made.rename(home)
+    return home
+
+
+def _fingerprint(module: Path, link: str) -> str:
+    """Changes with every pinned version and flag, so that another pin is another folder."""
+    digest = hashlib.sha256(link.encode())
+    for file in sorted(module.iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,3 @@
+module podlift.dev/tests/real/pause
+
+go 1.26.0

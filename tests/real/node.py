@@ -1,0 +1,337 @@
+"""Starts and stops the node: etcd, the control plane, containerd and the kubelet.
+
+Flags that look odd are for small virtual machines: cgroup v1, and no right to lower a process's
+out-of-memory score.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from tests.real import building, images, network, processes
+from tests.real.certificates import Authority, make_authority
+from tests.real.errors import RealClusterError
+from tests.real.network import NODE, SERVICE
+from tests.real.paths import KUBECONFIG, RUN
+
+URL = f"https://{NODE}:443"
+_TOOLS = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "ctr": "containerd",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "busybox": "busybox-static",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+}
+_SOCKET = RUN / "containerd.sock"
+
+
+def up(minor: str = building.DEFAULT_MINOR) -> Path:
+    """Start the node, or find it running; return the path of its kubeconfig.
+
+    Raises ``RealClusterError`` for a missing tool or right, and with a program's last words when
+    it does not come up.
+    """
+    _check_tools()
+    programs, etcd = building.kubernetes(minor), building.etcd()
+    if is_up():
+        return KUBECONFIG
+    down()
+    RUN.mkdir(parents=True, mode=0o755)
+    network.up()
+    authority = make_authority(RUN / "pki")
+    _start_etcd(etcd)
+    _start_control_plane(programs, authority)
+    _start_containerd()
+    _start_kubelet(programs, authority)
+    _until(_node_is_ready, 90, "kubelet")
+    return KUBECONFIG
+
+
+def is_up() -> bool:
+    """Whether a node runs and its API server says that it is ready."""
+    return processes.alive("kubelet") and _is_ready()
+
+
+def down() -> None:
+    """Stop whatever runs of a node, also of one whose command was killed, and remove its state."""
+    _end_containers()
+    processes.stop_all()
+    for pid in processes.started_below(RUN):
+        os.kill(pid, 9)
+    _unmount_below(RUN)
+    _remove_cgroups()
+    network.down()
+    if RUN.exists():
+        shutil.rmtree(RUN)
+
+
+def _check_tools() -> None:
+    if os.geteuid() != 0:
+        raise RealClusterError(
+            "A kubelet needs root: run this as root, or give --cluster a kubeconfig."
+        )
+    missing = sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool)})
+    if missing:
+        raise RealClusterError(f"Missing on this machine: apt install {' '.join(missing)}")
+    if not Path("/sys/fs/cgroup").is_dir():
+        raise RealClusterError("This machine has no cgroups, without which a kubelet cannot run.")
+
+
+def _start_etcd(home: Path) -> None:
+    processes.start(
+        "etcd",
+        [
+            str(home / "etcd"),
+            f"--data-dir={RUN / 'etcd'}",
+            "--listen-client-urls=http://127.0.0.1:2379",
+            "--advertise-client-urls=http://127.0.0.1:2379",
+            "--listen-peer-urls=http://127.0.0.1:2380",
+            "--unsafe-no-fsync",
+        ],
+    )
+
+
+def _start_control_plane(programs: Path, authority: Authority) -> None:
+    server = authority.issue(
+        "apiserver",
+        "kube-apiserver",
+        hosts=(NODE, SERVICE, "127.0.0.1", "kubernetes", "kubernetes.default.svc"),
+    )
+    kubelet_client = authority.issue("kubelet-client", "kube-apiserver", groups=("system:masters",))
+    account = authority.issue("service-accounts", "service-accounts")
+    users = {
+        "admin": ("admin", "system:masters"),
+        "controllers": ("system:kube-controller-manager", ""),
+        "scheduler": ("system:kube-scheduler", ""),
+        "kubelet": ("system:node:node", "system:nodes"),
+    }
+    tokens = {name: secrets.token_urlsafe(24) for name in users}
+    lines = [f'{tokens[name]},{user},{name},"{group}"' for name, (user, group) in users.items()]
+    _private(RUN / "pki" / "tokens.csv", "\n".join(lines) + "\n")
+    for name, token in tokens.items():
+        path = KUBECONFIG if name == "admin" else RUN / f"{name}.kubeconfig"
+        _private(path, yaml.safe_dump(_kubeconfig(authority, name, token)))
+    processes.start(
+        "kube-apiserver",
+        [
+            str(programs / "kube-apiserver"),
+            "--etcd-servers=http://127.0.0.1:2379",
+            "--secure-port=443",
+            f"--advertise-address={NODE}",
+            f"--service-cluster-ip-range={SERVICE}/16",
+            f"--tls-cert-file={server[0]}",
+            f"--tls-private-key-file={server[1]}",
+            f"--client-ca-file={authority.path}",
+            f"--token-auth-file={RUN / 'pki' / 'tokens.csv'}",
+            "--authorization-mode=Node,RBAC",
+            f"--kubelet-client-certificate={kubelet_client[0]}",
+            f"--kubelet-client-key={kubelet_client[1]}",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={account[1]}",
+            f"--service-account-signing-key-file={account[1]}",
+            "--allow-privileged=true",
+        ],
+    )
+    _until(_is_ready, 90, "kube-apiserver")
+    processes.start(
+        "kube-controller-manager",
+        [
+            str(programs / "kube-controller-manager"),
+            f"--kubeconfig={RUN / 'controllers.kubeconfig'}",
+            f"--service-account-private-key-file={account[1]}",
+            f"--root-ca-file={authority.path}",
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+        ],
+    )
+    processes.start(
+        "kube-scheduler",
+        [
+            str(programs / "kube-scheduler"),
+            f"--kubeconfig={RUN / 'scheduler.kubeconfig'}",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+        ],
+    )
+
+
+def _start_containerd() -> None:
+    network.write_cni(RUN / "cni")
+    settings = RUN / "containerd.toml"
+    settings.write_text(
+        f"""version = 2
+root = "{RUN / "containerd"}"
+state = "{RUN / "containerd-state"}"
+[grpc]
+address = "{_SOCKET}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{images.PAUSE}"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{RUN / "cni"}"
+"""
+    )
+    processes.start("containerd", ["containerd", f"--config={settings}"])
+    _until(lambda: _ctr("version").returncode == 0, 30, "containerd")
+    for image in (images.pause(), images.busybox()):
+        load_image(image)
+
+
+def load_image(image: images.Image) -> None:
+    """Make an image known to containerd, as if it had been pulled."""
+    archive = RUN / "image.tar"
+    images.write_archive(image, archive)
+    done = _ctr("--namespace=k8s.io", "images", "import", str(archive))
+    archive.unlink()
+    if done.returncode != 0:
+        raise RealClusterError(f"containerd does not take image {image.reference}: {done.stderr}")
+
+
+def _start_kubelet(programs: Path, authority: Authority) -> None:
+    serving = authority.issue("kubelet", "system:node:node", hosts=(NODE,))
+    settings = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": False},
+            "x509": {"clientCAFile": str(authority.path)},
+        },
+        "authorization": {"mode": "AlwaysAllow"},
+        "tlsCertFile": str(serving[0]),
+        "tlsPrivateKeyFile": str(serving[1]),
+        "containerRuntimeEndpoint": f"unix://{_SOCKET}",
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "clusterDomain": "cluster.local",
+        "resolvConf": "/etc/resolv.conf",
+        "maxPods": 200,
+        "registerNode": True,
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"memory.available": "100Mi"},
+        "nodeStatusUpdateFrequency": "5s",
+        "shutdownGracePeriod": "0s",
+    }
+    path = RUN / "kubelet.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    processes.start(
+        "kubelet",
+        [
+            str(programs / "kubelet"),
+            f"--config={path}",
+            f"--kubeconfig={RUN / 'kubelet.kubeconfig'}",
+            f"--root-dir={RUN / 'kubelet'}",
+            f"--cert-dir={RUN / 'pki'}",
+            f"--node-ip={NODE}",
+            "--hostname-override=node",
+        ],
+    )
+
+
+def _kubeconfig(authority: Authority, user: str, token: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "podlift-real",
+        "clusters": [
+            {
+                "name": "podlift-real",
+                "cluster": {"server": URL, "certificate-authority": str(authority.path)},
+            }
+        ],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [
+            {"name": "podlift-real", "context": {"cluster": "podlift-real", "user": user}}
+        ],
+    }
+
+
+def _private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _ctr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["ctr", f"--address={_SOCKET}", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def _get(path: str) -> bytes | None:
+    """The API server's answer to the administrator; None while it does not answer well."""
+    if not KUBECONFIG.exists():
+        return None
+    token = yaml.safe_load(KUBECONFIG.read_text())["users"][0]["user"]["token"]
+    context = ssl.create_default_context(cafile=str(RUN / "pki" / "ca.crt"))
+    request = urllib.request.Request(URL + path, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:
+            return bytes(answer.read())
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+def _is_ready() -> bool:
+    return _get("/readyz") == b"ok"
+
+
+def _node_is_ready() -> bool:
+    """The node takes pods, and the default service account that pods need is there."""
+    node, account = (
+        _get("/api/v1/nodes/node"),
+        _get("/api/v1/namespaces/default/serviceaccounts/default"),
+    )
+    if node is None or account is None:
+        return False
+    conditions = json.loads(node)["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _until(condition: Callable[[], bool], seconds: float, name: str) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        if not processes.alive(name) or time.monotonic() > give_up:
+            raise RealClusterError(
+                f"{name} does not come up. Its last words:\n{processes.last_words(name)}"
+            )
+        time.sleep(0.2)
+
+
+def _end_containers() -> None:
+    """End the pods' processes while containerd still knows them."""
+    if not processes.alive("containerd"):
+        return
+    listed = _ctr("--namespace=k8s.io", "tasks", "list", "--quiet")
+    for container in listed.stdout.split():
+        _ctr("--namespace=k8s.io", "tasks", "delete", "--force", container)
+
+
+def _unmount_below(folder: Path) -> None:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False)
+
+
+def _remove_cgroups() -> None:
+    """Remove the kubelet's cgroups: empty by now, one tree for each controller (or one in all)."""
+    for root in (*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")):
+        if root.is_dir():
+            for folder, _, _ in os.walk(root, topdown=False):
+                os.rmdir(folder)
