@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -74,6 +75,9 @@ class Transport:
         """Ends everything that is under way."""
         if self._session is not None:
             await self._session.close()
+            # The session does not wait for the TLS connections of watches that were cancelled just
+            # now; they end in the loop's next turns, which must not be its last.
+            await asyncio.sleep(0.01)
 
     async def request(
         self,
