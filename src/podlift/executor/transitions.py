@@ -146,8 +146,7 @@ def _pending(record: Record, seen: PodSeen, policy: Policy) -> Step:
 
 
 def _lost(record: Record, _: PodGone, policy: Policy) -> Step:
-    why = "The pod was deleted before its task began"
-    sentence = f"{why}: {record.problem}" if record.problem else f"{why}."
+    sentence = record.problem or "The pod was deleted before its task began."
     return _replace_pod(replace(record, ended=True), sentence, policy)
 
 
