@@ -61,9 +61,9 @@ def _decoded(data: bytes) -> Any:
         return data.decode()
 
 
-async def _serve(home: Path) -> None:
+async def _serve(home: Path, sandbox: Any) -> None:
     """What the cluster's process does until it gets SIGTERM."""
-    cluster = LocalCluster(ClusterOptions(home))
+    cluster = LocalCluster(ClusterOptions(home, sandbox=sandbox))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     endpoint = await cluster.start()
@@ -76,13 +76,13 @@ async def _serve(home: Path) -> None:
         await cluster.stop()
 
 
-def start_cluster(home: Path) -> tuple[Cluster, subprocess.Popen[bytes]]:
+def start_cluster(home: Path, sandbox: str = "auto") -> tuple[Cluster, subprocess.Popen[bytes]]:
     """Start a cluster in a process of its own and wait until it is ready."""
     log = (home.parent / f"{home.name}.log").open("wb")
     home.mkdir(parents=True, exist_ok=True)
     (home / "ready.json").unlink(missing_ok=True)
     process = subprocess.Popen(
-        [sys.executable, __file__, str(home)],
+        [sys.executable, __file__, str(home), sandbox],
         stdout=log,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -122,6 +122,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     assert "Traceback" not in log, log
 
 
+@pytest.fixture(scope="session")
+def bare_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A second cluster, which does without bubblewrap."""
+    home = tmp_path_factory.mktemp("bare") / "home"
+    running, process = start_cluster(home, sandbox="none")
+    yield running
+    stop_cluster(process)
+    log = (home.parent / f"{home.name}.log").read_text()
+    assert "Traceback" not in log, log
+
+
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A fresh namespace, removed after the test."""
@@ -137,4 +148,4 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2]))

@@ -31,7 +31,7 @@ from podlift.local.kubelet.recovery import (
     stopping,
     was_running,
 )
-from podlift.local.kubelet.runner import Ending, Means, PodRunner
+from podlift.local.kubelet.runner import Means, PodRunner
 from podlift.local.kubelet.sandbox import Sandbox, find_sandbox
 from podlift.local.kubelet.status import rejected_status
 from podlift.local.kubelet.streams import Attachment, start_exec
@@ -218,7 +218,7 @@ class Kubelet:
         uid, meta = pod["metadata"]["uid"], pod["metadata"]
         runner = self._runners.get(uid)
         if runner is not None:
-            runner.end(Ending(float(meta.get("deletionGracePeriodSeconds") or 0), deleted=True))
+            runner.delete(float(meta.get("deletionGracePeriodSeconds") or 0))
         elif (meta.get("deletionGracePeriodSeconds") or 0) > 0:
             finish_deletion(self._store, pod)
 
@@ -239,8 +239,8 @@ class Kubelet:
         pod = self._store.find(POD, meta["namespace"], meta["name"])
         if pod is None or pod["metadata"]["uid"] != uid:
             self._forget(uid)
-        elif meta.get("deletionTimestamp") is None and pod["metadata"].get("deletionTimestamp"):
-            self._deleted(pod)
+        elif pod["metadata"].get("deletionTimestamp"):
+            self._deleted(pod)  # it came while the pod was ending for another reason
 
     def _forget(self, uid: str) -> None:
         shutil.rmtree(pod_folder(self._options.home, uid), ignore_errors=True)

@@ -58,6 +58,13 @@ class Launch:
     tty: bool
 
 
+def check_image(container: Obj) -> None:
+    """Raises :class:`CannotCreate` where the image's name is none."""
+    wrong = image_error(container.get("image", ""))
+    if wrong:
+        raise CannotCreate("InvalidImageName", wrong, event="InspectFailed")
+
+
 def prepare(
     pod: Obj,
     container: Obj,
@@ -73,9 +80,6 @@ def prepare(
     *folder* is the run's own, *work* the default working directory. Raises
     :class:`CannotCreate`.
     """
-    wrong = image_error(container.get("image", ""))
-    if wrong:
-        raise CannotCreate("InvalidImageName", wrong, event="InspectFailed")
     try:
         env = environment(pod, container, around)
     except ConfigError as error:

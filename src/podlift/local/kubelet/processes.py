@@ -44,7 +44,7 @@ class Command:
     tty: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Process:
     """A process of the spawner, leader of a session and process group of its own."""
 

@@ -5,7 +5,6 @@ See https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-
 
 from __future__ import annotations
 
-import secrets
 import time
 from datetime import UTC, datetime
 
@@ -16,7 +15,7 @@ from podlift.local.store import Store
 NORMAL = "Normal"
 WARNING = "Warning"
 
-_COMPLAIN_SECONDS = 10.0
+_REPEAT_SECONDS = 10.0
 
 
 def timestamp() -> str:
@@ -37,15 +36,18 @@ class Recorder:
         self._store = store
         self._node = node
         self._known: dict[tuple[str, str, str, str], str] = {}
+        self._newest = 0
         self._last: dict[tuple[str, str, str, str], float] = {}
 
-    def complain(self, pod: Obj, reason: str, message: str, container: str | None = None) -> None:
-        """Record a warning that is found true again and again, and count it only now and then."""
-        key = (container or "", WARNING, reason, message)
+    def repeat(
+        self, pod: Obj, type_: str, reason: str, message: str, container: str | None = None
+    ) -> None:
+        """Record what is found true at every attempt, and count it only now and then."""
+        key = (container or "", type_, reason, message)
         now = time.monotonic()
-        if now - self._last.get(key, -_COMPLAIN_SECONDS) >= _COMPLAIN_SECONDS:
+        if now - self._last.get(key, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
             self._last[key] = now
-            self.record(pod, WARNING, reason, message, container)
+            self.record(pod, type_, reason, message, container)
 
     def record(
         self, pod: Obj, type_: str, reason: str, message: str, container: str | None = None
@@ -60,6 +62,11 @@ class Recorder:
         event = self._event(pod, type_, reason, message, path)
         self._store.create(EVENT, event)
         self._known[key] = event["metadata"]["name"]
+
+    def _moment(self) -> int:
+        """Nanoseconds that never repeat: events are in order by their names."""
+        self._newest = max(time.time_ns(), self._newest + 1)
+        return self._newest
 
     def _event(self, pod: Obj, type_: str, reason: str, message: str, path: str) -> Obj:
         meta, now = pod["metadata"], timestamp()
@@ -77,7 +84,7 @@ class Recorder:
             "kind": "Event",
             "apiVersion": "v1",
             "metadata": {
-                "name": f"{meta['name']}.{secrets.token_hex(8)}",
+                "name": f"{meta['name']}.{self._moment():x}",
                 "namespace": meta["namespace"],
             },
             "involvedObject": about,

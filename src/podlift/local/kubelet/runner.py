@@ -33,7 +33,7 @@ from podlift.local.kubelet.facts import (
     Waiting,
 )
 from podlift.local.kubelet.hooks import Watcher, pre_stop
-from podlift.local.kubelet.launching import CannotCreate, prepare
+from podlift.local.kubelet.launching import CannotCreate, check_image, prepare
 from podlift.local.kubelet.logs import LogWriter
 from podlift.local.kubelet.memory import MemoryLimits
 from podlift.local.kubelet.places import container_folder, pod_folder
@@ -117,6 +117,10 @@ class PodRunner:
         elif ending.grace_seconds < self._ending.result().grace_seconds:
             self._hurry(ending.grace_seconds)
 
+    def delete(self, grace_seconds: float) -> None:
+        """The pod is being deleted: end it, then let its object go."""
+        self.end(Ending(max(grace_seconds, _LEAST_GRACE_SECONDS), deleted=True))
+
     def stop(self, ending: Ending) -> None:
         """The cluster stops: end the pod, or, if it has not begun, leave it for the next start."""
         if any(container.container_id for container in self.facts):
@@ -172,7 +176,7 @@ class PodRunner:
             try:
                 self._volumes = set_up(self.pod, self._folder / "volumes", self._sources())
             except VolumeError as error:
-                self._recorder.complain(self.pod, "FailedMount", str(error))
+                self._recorder.repeat(self.pod, WARNING, "FailedMount", str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return
@@ -254,10 +258,14 @@ class PodRunner:
 
         Tries again until it can be created at all, unless others have to be started meanwhile.
         """
+        first = True
         while True:
             try:
+                check_image(container)
+                self._note_image(container, again=not first)
                 run = self._create(container)
             except CannotCreate as error:
+                first = False
                 self._cannot_create(container["name"], error)
                 self._publish()
                 if not until_created:
@@ -307,14 +315,6 @@ class PodRunner:
 
     async def _start_run(self, container: Obj, run: ContainerRun) -> None:
         name = container["name"]
-        image = container.get("image", "")
-        self._record(
-            NORMAL,
-            "ImageNotPulled",
-            f'Container image "{image}" is not used: '
-            "the local cluster runs programs of this machine",
-            name,
-        )
         self._record(NORMAL, "Created", "Container created", name)
         self.runs[name] = run
         try:
@@ -335,11 +335,20 @@ class PodRunner:
         )
         self._watch(container, run)
 
+    def _note_image(self, container: Obj, *, again: bool) -> None:
+        """Say in the place of a pull that there is none."""
+        message = (
+            f'Container image "{container.get("image", "")}" is not used: '
+            "the local cluster runs programs of this machine"
+        )
+        record = self._recorder.repeat if again else self._recorder.record
+        record(self.pod, NORMAL, "ImageNotPulled", message, container["name"])
+
     def _cannot_create(self, name: str, error: CannotCreate) -> None:
         text = error.reason if error.event else error.message
         if error.event:
-            self._recorder.complain(self.pod, error.event, error.message, name)
-        self._recorder.complain(self.pod, "Failed", f"Error: {text}", name)
+            self._recorder.repeat(self.pod, WARNING, error.event, error.message, name)
+        self._recorder.repeat(self.pod, WARNING, "Failed", f"Error: {text}", name)
         self._set(name, state=Waiting(error.reason, error.message))
 
     def _watch(self, container: Obj, run: ContainerRun) -> None:
