@@ -23,7 +23,7 @@ async def serve() -> AsyncIterator[Serve]:
     """`await serve(handler)` answers every request on a free port by `handler`; gives the URL."""
     async with AsyncExitStack() as stack:
 
-        async def start(handler: Handler, tls: ssl.SSLContext | None = None) -> str:
+        async def start(handler: Any, tls: ssl.SSLContext | None = None) -> str:
             runner = web.ServerRunner(
                 web.Server(handler, handler_cancellation=True), shutdown_timeout=0.01
             )
