@@ -204,10 +204,12 @@ def _prepare(spec: dict[str, Any], fds: list[int]) -> None:
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in fds]
     for target, fd in enumerate(high):
         os.dup2(fd, target, inheritable=True)
-    if spec.get("tty"):
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if spec.get("enter"):
         _enter(spec["enter"])
+        if spec.get("tty"):
+            os.setsid()  # a shell wants to see its own session among the processes it can see
+    if spec.get("tty"):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.chdir(spec["cwd"])
     os.umask(0o022)
 
