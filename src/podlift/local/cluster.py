@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from aiohttp import web
 
 from podlift.local import errors
 from podlift.local.api.access import Tokens
 from podlift.local.api.server import ApiServer, server_of, tls_context
 from podlift.local.certificates import Certificates, make_certificates
+from podlift.local.controllers.claims import ClaimController
+from podlift.local.controllers.garbage import GarbageCollector
+from podlift.local.controllers.jobs import JobController
 from podlift.local.controllers.namespaces import FIRST, NamespaceController, furnish, make_namespace
 from podlift.local.controllers.quota import QuotaController
 from podlift.local.controllers.recorder import EventSweeper
@@ -55,6 +59,37 @@ class Endpoint:
     kubeconfig: Path
     token: str
     ca_certificate: Path
+
+
+#: The file in the home folder that says which process runs the cluster.
+RECORD = "cluster.json"
+
+
+class ClusterRecord(msgspec.Struct, frozen=True):
+    """What :data:`RECORD` holds: the process, when it was started, and where it listens."""
+
+    pid: int
+    started: int
+    url: str
+    token: str
+
+    def endpoint(self, home: Path) -> Endpoint:
+        """How to reach the cluster."""
+        return Endpoint(self.url, home / "kubeconfig", self.token, home / "pki" / "ca.crt")
+
+
+def started_at(pid: int) -> int | None:
+    """When a process was started, in clock ticks since the machine was; None where it is gone.
+
+    With the number this names a process for as long as the machine runs. A process that has
+    ended and was not waited for counts as gone.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
 
 
 class LocalCluster:
@@ -114,7 +149,8 @@ class LocalCluster:
             await self._runner.cleanup()
             self._runner = None
         if self._lock is not None:
-            (self._home / "kubeconfig").unlink(missing_ok=True)
+            for name in ("kubeconfig", RECORD):
+                (self._home / name).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
@@ -145,6 +181,9 @@ class LocalCluster:
         self._tend(Scheduler(store).run())
         self._tend(NamespaceController(store, certificates.authority).run())
         self._tend(QuotaController(store).run())
+        self._tend(JobController(store).run())
+        self._tend(GarbageCollector(store).run())
+        self._tend(ClaimController(store, self._home / "claims").run())
         self._tend(EventSweeper(store).run())
         self._runner = web.ServerRunner(server_of(ApiServer(store, kubelet, tokens)))
         await self._runner.setup()
@@ -182,7 +221,10 @@ class LocalCluster:
         url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
         kubeconfig = self._home / "kubeconfig"
         _write_private(kubeconfig, _kubeconfig(url, authority, token))
-        return Endpoint(url, kubeconfig, token, self._home / "pki" / "ca.crt")
+        pid = os.getpid()
+        record = ClusterRecord(pid, started_at(pid) or 0, url, token)
+        _write_private(self._home / RECORD, msgspec.json.encode(record).decode())
+        return record.endpoint(self._home)
 
 
 def _make_home(home: Path) -> None:

@@ -3,7 +3,8 @@
 ::
 
     LocalError                      a sentence for the person who starts or stops the cluster
-      AlreadyRunning  NotRunning  PortTaken  HomeUnusable  StartFailed  StateUnreadable
+      AlreadyRunning  NotRunning  PortTaken  HomeUnusable
+      StartFailed  StopFailed  StateUnreadable
     ApiStatus                       an answer of the API server, a Kubernetes Status
       BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   MethodNotAllowed 405
       Conflict 409     AlreadyExists 409  Expired 410     RequestTooLarge 413
@@ -43,6 +44,10 @@ class HomeUnusable(LocalError):
 
 class StartFailed(LocalError):
     """The detached process ended, or did not answer, before the cluster was ready."""
+
+
+class StopFailed(LocalError):
+    """The cluster's process did not end when it was told to."""
 
 
 class StateUnreadable(LocalError):

@@ -6,10 +6,11 @@ See https://kubernetes.io/docs/reference/access-authn-authz/admission-controller
 from __future__ import annotations
 
 from podlift.local import errors
+from podlift.local.api import limits
 from podlift.local.api.rules.pod_defaults import mount_service_account
 from podlift.local.controllers.quota import exceeded
 from podlift.local.errors import Cause
-from podlift.local.kinds import NAMESPACE, POD, RESOURCEQUOTA, SERVICEACCOUNT, Kind, Obj
+from podlift.local.kinds import LIMITRANGE, NAMESPACE, POD, RESOURCEQUOTA, SERVICEACCOUNT, Kind, Obj
 from podlift.local.store import Store
 
 #: Priority classes that every cluster has.
@@ -40,7 +41,7 @@ def check_namespace(store: Store, kind: Kind, meta: Obj) -> None:
 
 
 def before_defaults(store: Store, kind: Kind, body: Obj) -> None:
-    """Resolve a pod's priority class."""
+    """Resolve a pod's priority class, and apply the limits of its namespace."""
     if kind is not POD:
         return
     spec = body["spec"]
@@ -50,6 +51,7 @@ def before_defaults(store: Store, kind: Kind, body: Obj) -> None:
             why = f"no PriorityClass with name {name} was found"
             raise errors.forbidden(POD, body["metadata"].get("name", ""), why)
         spec["priority"] = _PRIORITIES[name]
+    limits.apply(store.list(LIMITRANGE, body["metadata"]["namespace"]), body)
 
 
 def after_defaults(store: Store, kind: Kind, body: Obj) -> None:

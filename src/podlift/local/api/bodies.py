@@ -9,6 +9,7 @@ import yaml
 from aiohttp import web
 
 from podlift.local import errors
+from podlift.local.api import protobuf
 from podlift.local.kinds import Kind, Obj
 
 #: The real server's limit for a request; aiohttp closes the connection beyond it.
@@ -36,6 +37,15 @@ async def read_object(request: web.BaseRequest, kind: Kind) -> Obj:
     """The body as an object of *kind*; raises BadRequest or UnsupportedMediaType."""
     data = await read(request)
     body = decoded(data, media_type(request), kind.kind)
+    check_kind(body, kind)
+    return body
+
+
+async def read_review(request: web.BaseRequest, kind: Kind) -> Obj:
+    """The body of an access review, which kubectl sends as protobuf."""
+    if media_type(request) != protobuf.MEDIA_TYPE:
+        return await read_object(request, kind)
+    body = protobuf.decode_review(await read(request))
     check_kind(body, kind)
     return body
 

@@ -14,7 +14,7 @@ from podlift.local.api.rules.names import check_metadata
 from podlift.local.api.rules.pod_defaults import fill_template_spec, suffix
 from podlift.local.api.schema import check_fields
 from podlift.local.kinds import POD, Kind, Obj
-from podlift.local.store import Store, is_held
+from podlift.local.store import Store, remove_released
 from podlift.local.store.objects import decode, encode, stamped
 
 #: The store of a real cluster takes no larger objects.
@@ -117,8 +117,7 @@ def change(store: Store, target: Target, make: Maker, query: Mapping[str, str]) 
     stored = store.modify(kind, target.namespace, target.name or "", put)
     if stored is None:
         raise errors.not_found(kind, target.name or "")
-    if _is_released(kind, stored):
-        store.remove(kind, target.namespace, target.name or "", uid=stored["metadata"]["uid"])
+    remove_released(store, kind, stored)
     return Written(stored, warnings=warnings)
 
 
@@ -169,14 +168,6 @@ def _merged_metadata(old: Obj, new: Obj) -> Obj:
     if "managedFields" in old:
         given.setdefault("managedFields", old["managedFields"])
     return kept | {key: value for key, value in given.items() if value not in (None, {}, [])}
-
-
-def _is_released(kind: Kind, obj: Obj) -> bool:
-    """Whether the last finalizer of an object in deletion has just gone."""
-    meta = obj["metadata"]
-    if meta.get("deletionTimestamp") is None or is_held(obj):
-        return False
-    return kind is not POD or meta.get("deletionGracePeriodSeconds") == 0
 
 
 def _own_metadata(body: Obj) -> Obj:

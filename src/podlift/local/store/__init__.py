@@ -1,7 +1,13 @@
 """The objects of the cluster: their versions, the history that watches read, and the disk."""
 
 from podlift.local.store.changes import Change, ChangeType, Event, Subscription
-from podlift.local.store.deletion import begin_deletion, finish_deletion, is_held
+from podlift.local.store.deletion import (
+    begin_deletion,
+    drop_finalizer,
+    finish_deletion,
+    is_held,
+    remove_released,
+)
 from podlift.local.store.disk import Disk
 from podlift.local.store.facts import Facts
 from podlift.local.store.objects import Store, now
@@ -15,7 +21,9 @@ __all__ = [
     "Store",
     "Subscription",
     "begin_deletion",
+    "drop_finalizer",
     "finish_deletion",
     "is_held",
     "now",
+    "remove_released",
 ]

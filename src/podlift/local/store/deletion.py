@@ -35,6 +35,31 @@ def finish_deletion(store: Store, pod: Obj) -> None:
     begin_deletion(store, POD, pod, 0)
 
 
+def drop_finalizer(store: Store, kind: Kind, obj: Obj, finalizer: str) -> None:
+    """Take one finalizer off, and remove the object where that was the last thing to hold it."""
+    meta = obj["metadata"]
+
+    def drop(copy: Obj) -> None:
+        left = [one for one in copy["metadata"].get("finalizers") or () if one != finalizer]
+        copy["metadata"].pop("finalizers", None)
+        if left:
+            copy["metadata"]["finalizers"] = left
+
+    after = store.modify(kind, meta.get("namespace"), meta["name"], drop, uid=meta["uid"])
+    if after is not None:
+        remove_released(store, kind, after)
+
+
+def remove_released(store: Store, kind: Kind, obj: Obj) -> None:
+    """Remove an object in deletion that nothing holds any more."""
+    meta = obj["metadata"]
+    if meta.get("deletionTimestamp") is None or is_held(obj):
+        return
+    if kind is POD and meta.get("deletionGracePeriodSeconds") != 0:
+        return
+    store.remove(kind, meta.get("namespace"), meta["name"], uid=meta["uid"])
+
+
 def is_held(obj: Obj) -> bool:
     """Whether a finalizer keeps the object; a namespace has one of its own in its spec."""
     return bool(obj["metadata"].get("finalizers") or (obj.get("spec") or {}).get("finalizers"))
