@@ -31,6 +31,9 @@ _FALLBACK_LINES = 80
 #: Output of a process that outlives its container is read no longer than this.
 _DRAIN_SECONDS = 2.0
 
+#: A container of bubblewrap's own is never seen to begin; then we go on after this many looks.
+_ENTER_TRIES = 500
+
 _START_ERROR = "StartError"
 _NEVER = "1970-01-01T00:00:00Z"
 
@@ -85,6 +88,12 @@ class ContainerRun:
     def joins(self) -> tuple[str, ...]:
         """The control groups that another process of this container has to join."""
         return self._limit.joins
+
+    async def entered(self) -> None:
+        """Wait until the namespaces are furnished and the container's own program has begun."""
+        if self._sandbox is not None:
+            await self._inside.known()
+            await _replaced(self.first_pid, os.path.realpath(self._sandbox.program))
 
     async def exited(self) -> int:
         """The exit code, once :meth:`wait` has seen it."""
@@ -305,6 +314,19 @@ class _Inside:
                 with contextlib.suppress(ProcessLookupError):
                     self._pidfd = os.pidfd_open(fact["child-pid"])
                 self._known.set()
+
+
+async def _replaced(pid: int | None, program: str) -> None:
+    """Wait until *pid* is no longer *program*, which tells nobody when it makes way."""
+    for _ in range(_ENTER_TRIES):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") != program:
+                return
+        except PermissionError:  # a privileged bubblewrap that has not given up its rights yet
+            pass
+        except FileNotFoundError:
+            return
+        await asyncio.sleep(0.002)
 
 
 def set_size(terminal: int, columns: int, rows: int) -> None:

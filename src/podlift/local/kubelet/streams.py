@@ -195,6 +195,7 @@ async def _spawn(
     run: ContainerRun, processes: Processes, command: Sequence[str], fds: list[int], *, tty: bool
 ) -> Process:
     launch = run.launch
+    await run.entered()
     try:
         file = find_executable(command[0], launch.env, launch.cwd, launch.mounts)
         process = await processes.spawn(
