@@ -174,6 +174,11 @@ async def hear(events: Any, count: int) -> list[WatchEvent[Any]]:
         return [await anext(events) for _ in range(count)]
 
 
+def seen(event: WatchEvent[Any]) -> Any:
+    assert event.object is not None
+    return event.object
+
+
 async def test_a_watch_tells_every_change(client: Client, namespace: str) -> None:
     await client.create(CONFIGMAPS, config("a", x="1"), namespace)
     events = watch(client, CONFIGMAPS, namespace, label_selector="of in (a,b)")
@@ -186,21 +191,21 @@ async def test_a_watch_tells_every_change(client: Client, namespace: str) -> Non
         await client.delete(CONFIGMAPS, "b", namespace)
         await client.create(CONFIGMAPS, config("b"), namespace)
         told = await hear(events, 4)
-    assert [(event.kind, event.object["metadata"]["name"]) for event in told] == [
+    assert [(event.kind, seen(event)["metadata"]["name"]) for event in told] == [
         ("ADDED", "b"),
         ("MODIFIED", "a"),
         ("DELETED", "b"),
         ("ADDED", "b"),
     ]
-    assert told[1].object["data"] == {"x": "2"}
-    assert told[2].object["metadata"]["uid"] != told[3].object["metadata"]["uid"]
+    assert seen(told[1])["data"] == {"x": "2"}
+    assert seen(told[2])["metadata"]["uid"] != seen(told[3])["metadata"]["uid"]
 
 
 async def test_a_watch_of_all_namespaces(client: Client, namespace: str) -> None:
     events = watch(client, NAMESPACES, field_selector=f"metadata.name={namespace}")
     async with aclosing(events):
         told = await hear(events, 2)
-    assert told[0].object["metadata"]["name"] == namespace
+    assert seen(told[0])["metadata"]["name"] == namespace
 
 
 async def test_a_pod_ends_and_leaves_its_log(client: Client, namespace: str, run: Run) -> None:
