@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ STEPS = {
         "Pending deleted",
         "Failed deleted",
     ],
-    # The shell is the container's first process, and those are not killed by their own signals.
+    # Kubernetes reads "$$" in a command as "$": the shell's kill failed, and nobody was killed.
     "killed-by-signal": ["Pending", "Running", "Running failed", "Failed failed"],
     "missing-configmap-volume": ["Pending", "Pending deleted", "Failed deleted"],
     "missing-pvc": ["Pending", "Pending volume", "Pending deleted"],
@@ -388,6 +389,11 @@ def test_every_cause_has_a_policy_with_a_remedy() -> None:
 def test_only_what_strikes_before_the_start_can_heal() -> None:
     healing = [policy for policy in POLICIES.values() if policy.heals]
     assert all(policy.stage is Stage.BEFORE_START for policy in healing)
+
+
+def test_every_cause_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operator.md").read_text()
+    assert [cause for cause in Cause if f"| `{cause}` |" not in page] == []
 
 
 def test_a_diagnosis_reads_as_what_happened_and_what_to_do() -> None:
