@@ -19,7 +19,8 @@ DAG_PROCESSOR = "dag-processor"
 TRIGGERER = "triggerer"
 
 _POLL_SECONDS = 0.2
-_STOP_SECONDS = {API_SERVER: 3.0, SCHEDULER: 15.0}
+# The API server keeps no state, and its interpreter takes seconds to end after it has shut down.
+_STOP_SECONDS = {API_SERVER: 1.0, SCHEDULER: 15.0}
 _STOP_SECONDS_OTHERS = 6.0
 
 
@@ -30,7 +31,7 @@ class AirflowProcesses:
         self._home = home
         self._environment = environment
         self._children: dict[str, Child] = {}
-        # The time in Airflow's heartbeats is cut to what SQLite keeps; be a little generous.
+        # The database of an earlier start holds heartbeats of processes that are gone.
         self._since = datetime.now(UTC)
 
     async def start(self, *components: str) -> None:

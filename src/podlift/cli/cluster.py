@@ -34,16 +34,21 @@ def show_status(home: Home) -> None:
     """Print whether the cluster runs; exit with 1 if it does not."""
     with _in_words():
         status = daemon.status(home.cluster)
-    make_console().print(str(status), soft_wrap=True, highlight=False, markup=False)
-    if not status.running:
-        raise SystemExit(1)
+    if status.endpoint is None:
+        raise ClusterProblem(
+            f"No local cluster runs from {home.root}: start one with podlift cluster up."
+        )
+    _say(
+        f"The local cluster runs at {status.endpoint.url} (process {status.pid}).",
+        f"  export KUBECONFIG={status.endpoint.kubeconfig}",
+    )
 
 
 def stop(home: Home) -> None:
     """Stop the cluster of this home. Raises CliError when none runs."""
     with _in_words():
         daemon.stop(home.cluster)
-    make_console().print("The local cluster is stopped.")
+    _say("The local cluster is stopped.")
 
 
 async def _foreground(options: ClusterOptions) -> None:
@@ -57,12 +62,16 @@ async def _foreground(options: ClusterOptions) -> None:
 
 
 def _tell(endpoint: Endpoint, stop_with: str) -> None:
-    console = make_console()
-    for line in (
+    _say(
         f"The local cluster is ready at {endpoint.url}. {stop_with} stops it.",
         f"  export KUBECONFIG={endpoint.kubeconfig}",
         "  kubectl get pods --all-namespaces",
-    ):
+    )
+
+
+def _say(*lines: str) -> None:
+    console = make_console()
+    for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 

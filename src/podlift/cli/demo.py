@@ -60,7 +60,6 @@ async def run_demo(home: Home, sandbox: str, console: Console, dags: Path = DAGS
         board = Board(DAG_ID, _RUN_ID)
         async with serve(order, view) as served:
             await served.while_alive(_run(served, board, view))
-            view.stopping()
     outcome = Outcome(board, problems(board), time.monotonic() - started)
     console.print(summary(board, outcome.wrong, outcome.seconds, home))
     if outcome.wrong:

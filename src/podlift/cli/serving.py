@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -84,6 +85,7 @@ async def serve(order: Order, view: View) -> AsyncIterator[Served]:
     environment = airflow_environment(order.home, order.environment)
     airflow = AirflowProcesses(order.home, environment)
     async with AsyncExitStack() as ending:
+        ending.enter_context(_logging_to(order.home.process_logs / "podlift.log"))
         ending.push_async_callback(order.cluster.stop)
         ending.push_async_callback(airflow.stop)
         api = await ending.enter_async_context(AirflowApi(order.serving.url, ADMIN, keys.password))
@@ -100,6 +102,7 @@ async def serve(order: Order, view: View) -> AsyncIterator[Served]:
             await unless(
                 _ready(order, airflow, api, environment), order.cluster.death(), airflow.death()
             )
+        ending.callback(view.stopping)
         yield Served(api, order.serving.url, ADMIN, keys.password, airflow, order.cluster)
 
 
@@ -125,6 +128,20 @@ async def unless(work: Awaitable[T], *deaths: Awaitable[CliError]) -> T:
         for each in (task, *watchers):
             each.cancel()
         await asyncio.gather(task, *watchers, return_exceptions=True)
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    """Keep what podlift's own layers log out of the terminal, where a table is being drawn."""
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("podlift")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def kubernetes_options(cluster: Cluster, template: Path) -> Sections:

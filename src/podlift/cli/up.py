@@ -53,10 +53,7 @@ async def run_up(options: UpOptions, console: Console) -> None:
     with locked(options.home):
         async with serve(_order(options), view) as served:
             _welcome(console, options, served)
-            try:
-                await served.while_alive(_tell_broken_dags(console, served))
-            finally:
-                view.stopping()
+            await served.while_alive(_tell_broken_dags(console, served))
 
 
 def check_options(options: UpOptions) -> None:
