@@ -80,7 +80,8 @@ def status(home: Path) -> ClusterStatus:
     """How the cluster of this home folder is."""
     home = home.absolute()
     record = _record(home)
-    if record is None or not _is_locked(home) or started_at(record.pid) != record.started:
+    # The lock comes last: trying it must not get in the way of a cluster that is just starting.
+    if record is None or started_at(record.pid) != record.started or not _is_locked(home):
         return ClusterStatus(False, home)
     return ClusterStatus(True, home, record.pid, record.endpoint(home))
 
