@@ -1,8 +1,8 @@
 """Logs outlive pods: before a pod is deleted its log is kept where Airflow's UI reads it.
 
 Airflow shows all files that begin with the log's name, put in order by time. So what is kept goes
-into a file of its own beside the worker's, ``<log>.<pod>.log``: nothing that the worker or another
-scheduler wrote is touched, and keeping twice does no harm.
+into a file of its own beside the worker's, ``<log>.<pod>.<execution>.log``: nothing that the worker
+or another scheduler wrote is touched, and keeping twice does no harm.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Keeper:
             text = _ending_with_newline(text)
             text += cause_lines(execution.pod_name, sentence, events)
         if text:
-            target = file.with_name(f"{file.name}.{execution.pod_name or 'pod'}.log")
+            # A task that was deferred may run again in a pod of the same name.
+            name = f"{execution.pod_name or 'pod'}.{execution.id[:8]}"
+            target = file.with_name(f"{file.name}.{name}.log")
             await asyncio.to_thread(_write, target, text, self._folder)
         return sentence
 

@@ -1,0 +1,99 @@
+"""A scheduler that dies loses nothing: the next one finds the pods and goes on."""
+
+from __future__ import annotations
+
+import uuid
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.functional.executor.conftest import Driver, MakeDriver
+
+pytestmark = pytest.mark.functional
+
+
+def orphan(task: Any) -> Any:
+    """The task instance as the scheduler reads it from its database."""
+    return SimpleNamespace(id=task.ti.id, key=task.ti.key)
+
+
+def die(driver: Driver) -> None:
+    """The scheduler is gone from one moment to the next, as far as anyone can see."""
+    driver.executor.end()
+
+
+def test_a_running_task_goes_on_and_its_end_is_reported_by_the_next_scheduler(
+    make_driver: MakeDriver,
+) -> None:
+    first = make_driver()
+    task = first.task("sleep 1; echo done; exit 3")
+    first.queue(task)
+    first.pod("Running")
+    die(first)
+
+    second = make_driver()
+    assert second.executor.try_adopt_task_instances([orphan(task)]) == []
+    assert second.executor.running == {task.ti.key}
+    state, info = second.end(task)
+    assert state == "failed"
+    assert "exit code 3" in info
+    assert "done" in second.kept_log(task)
+    second.no_pods()
+
+
+def test_a_task_that_ended_while_nobody_looked_is_reported_too(make_driver: MakeDriver) -> None:
+    first = make_driver()
+    task = first.task("sleep 0.3")
+    first.queue(task)
+    first.pod("Running")
+    die(first)
+    first.executor.start()  # only to look: it owns nothing
+    first.pod("Succeeded")
+
+    second = make_driver()
+    assert second.executor.try_adopt_task_instances([orphan(task)]) == []
+    assert second.end(task) == ("success", None)
+    second.no_pods()
+
+
+def test_what_has_no_pod_is_handed_back(make_driver: MakeDriver) -> None:
+    driver = make_driver()
+    lost = driver.task()
+    assert driver.executor.try_adopt_task_instances([orphan(lost)]) == [orphan(lost)]
+    assert driver.executor.running == set()
+
+
+def test_two_schedulers_do_not_both_report_a_task_that_changed_hands(
+    make_driver: MakeDriver,
+) -> None:
+    # The first one was thought to be dead, but was only slow.
+    slow, second = make_driver(), make_driver()
+    task = slow.task("sleep 1")
+    slow.queue(task)
+    slow.pod("Running")
+    assert second.executor.try_adopt_task_instances([orphan(task)]) == []
+    assert second.end(task) == ("success", None)
+    second.no_pods()
+    slow.beat()
+    assert slow.ends(task) == []
+
+
+def test_a_task_queued_by_another_scheduler_waits_for_the_pod_that_is_still_there(
+    make_driver: MakeDriver,
+) -> None:
+    # As after a deferral that another scheduler resumes: the same UUID, so the same pod name.
+    one, other = make_driver(), make_driver()
+    first = one.task("sleep 1; echo first")
+    again = one.task("echo second", ti_id=uuid.UUID(str(first.ti.id)))
+    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    one.queue(first)
+    one.pod("Running")
+    other.queue(again)
+    other.beat()
+    one.end(first)
+    assert other.end(again) == ("success", None)
+    log = other.kept_log(first)
+    assert log.index("first") < log.index("second")
+    other.no_pods()
