@@ -159,7 +159,7 @@ class ContainerRun:
         if self._process is None or not self._process.running:
             return
         if grace_seconds > 0:
-            await self._inside.known()
+            await self.entered()
             self._send(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace_seconds)

@@ -17,6 +17,7 @@ def log_run(pod: Obj, options: LogOptions) -> tuple[str, int] | None:
     status = _status(pod, name)
     restarts = int(status.get("restartCount", 0))
     waiting = (status.get("state") or {}).get("waiting")
+    is_waiting = waiting is not None
     has_last = "terminated" in (status.get("lastState") or {})
     if options.previous:
         if not has_last:
@@ -24,7 +25,7 @@ def log_run(pod: Obj, options: LogOptions) -> tuple[str, int] | None:
                 f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" '
                 "not found"
             )
-        return name, restarts if waiting else restarts - 1
+        return name, restarts if is_waiting else restarts - 1
     if not status.get("containerID"):
         reason = (waiting or {}).get("reason", "ContainerCreating")
         raise BadRequest(
