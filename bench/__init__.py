@@ -1,0 +1,1 @@
+"""Measures Podlift on this machine. Run it from the repository's folder, not from the tests."""
