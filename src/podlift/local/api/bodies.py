@@ -41,15 +41,6 @@ async def read_object(request: web.BaseRequest, kind: Kind) -> Obj:
     return body
 
 
-async def read_review(request: web.BaseRequest, kind: Kind) -> Obj:
-    """The body of an access review, which kubectl sends as protobuf."""
-    if media_type(request) != protobuf.MEDIA_TYPE:
-        return await read_object(request, kind)
-    body = protobuf.decode_review(await read(request))
-    check_kind(body, kind)
-    return body
-
-
 async def read_other(request: web.BaseRequest, kind: str) -> Obj:
     """The body as an object that is not stored, such as a Binding; {} where there is none."""
     data = await read(request)
@@ -58,7 +49,9 @@ async def read_other(request: web.BaseRequest, kind: str) -> Obj:
 
 def decoded(data: bytes, media: str, kind: str) -> Obj:
     """JSON or YAML as an object."""
-    if media in _YAML:
+    if media == protobuf.MEDIA_TYPE:
+        body = protobuf.decode(data)
+    elif media in _YAML:
         body = from_yaml(data)
     elif media in _JSON:
         try:

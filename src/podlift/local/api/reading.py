@@ -35,7 +35,8 @@ def read_list(store: Store, target: Target, form: str, query: Mapping[str, str])
     selector = selector_of(target.kind, target.namespace, target.name, query)
     check_list_options(query)
     version = _checked_version(store, query)
-    limit = _number(query, "limit")
+    # A version of 0 asks for whatever is at hand, and gets all of it, as from a watch cache.
+    limit = None if query.get("resourceVersion") == "0" else _number(query, "limit")
     token = query.get("continue")
     page = _Page.of(token) if token else None
     if page and page.version < store.oldest(target.kind):

@@ -58,7 +58,7 @@ class ApiServer:
         target = target_of(request.method, request.path, request.query)
         access.check_resource(user, target)
         if target.kind in REVIEWS:
-            body = await bodies.read_review(request, target.kind)
+            body = await bodies.read_object(request, target.kind)
             return answer(access.review(target.kind, body, user), status=201)
         if target.subresource and target.subresource != "status":
             return await self._subresource(request, target)

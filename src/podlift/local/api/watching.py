@@ -108,7 +108,7 @@ async def _follow(
             async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
                 batch = await changes.batch()
         except TimeoutError:
-            if options.bookmarks:
+            if options.bookmarks and loop.time() < end:
                 await response.write(encoder.bookmark(store.version))
             continue
         data = b"".join(encoder.change(change, selector) for change in batch)

@@ -29,6 +29,9 @@ HISTORY_BYTES = 8 << 20
 #: How many changes a watcher may be behind before its connection is closed.
 WATCHER_BACKLOG = 20_000
 
+#: Where versions begin, so that 1 is as old here as it is in any cluster that was used.
+FIRST_VERSION = 100
+
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(dict).decode
 
@@ -55,7 +58,7 @@ class Store:
         """Start empty, or with what *disk* holds; without a disk nothing outlives the process."""
         self._disk = disk
         self._records: dict[Kind, dict[str, dict[str, Record]]] = {kind: {} for kind in KINDS}
-        self.version = disk.version() if disk else 0
+        self.version = (disk.version() if disk else 0) or FIRST_VERSION
         for (qualified, _, _), raw in disk.load() if disk else ():
             self._load(_BY_QUALIFIED[qualified], raw)
         self._history = {
