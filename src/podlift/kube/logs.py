@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#g
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from podlift.kube.lines import LineSplitter
@@ -60,7 +60,7 @@ class Logs:
         limit_bytes: int | None = None,
         silence: float | None = None,
         line_limit: int = LINE_LIMIT,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The log's lines as they are written, over one connection, until the container ends.
 
         Every line keeps its newline, as when reading a file: one without is the beginning of a line

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any, TypedDict
 from urllib.parse import urlencode
 
@@ -22,6 +24,8 @@ from podlift.kube.errors import (
     Unauthorized,
     error_from_answer,
 )
+
+logger = logging.getLogger(__name__)
 
 Query = Sequence[tuple[str, str]]
 
@@ -67,7 +71,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"podlift/{__version__}"},
             timeout=self._timeout,
-            raise_for_status=_raise_refusal,
+            raise_for_status=_judge,
             read_bufsize=2**20,
         )
 
@@ -228,14 +232,25 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
+async def _judge(response: aiohttp.ClientResponse) -> None:
     """Called by aiohttp on every answer, also on a refused handshake, whose body it hides."""
+    for warning in response.headers.getall("Warning", ()):
+        _pass_on(warning)
     if response.status < 300:
         return
     body = await response.read()
     raise error_from_answer(
         response.status, body, response.headers, f"{response.method} {response.url.path}"
     )
+
+
+@lru_cache(maxsize=256)
+def _pass_on(warning: str) -> None:
+    """Logs what the server wants people to know, for example an unknown field; each text once.
+
+    https://kubernetes.io/blog/2020/09/03/warnings/
+    """
+    logger.warning("The Kubernetes API server warns: %s", warning)
 
 
 def _url(access: Access, path: str, query: Query) -> URL:

@@ -128,6 +128,21 @@ async def test_a_redirect_is_a_refusal_and_takes_no_token_elsewhere(
     assert told.value.status == 302
 
 
+async def test_a_servers_warning_is_passed_on_once(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def warn(_: web.Request) -> web.Response:
+        warning = '299 - "unknown field \\"spec.nonsense\\""'
+        return web.json_response({}, status=201, headers={"Warning": warning})
+
+    client = await connect(await serve(warn))
+    for name in ("a", "b"):
+        await client.create(PODS, {"metadata": {"name": name}}, "ns")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert "spec.nonsense" in said[0]
+
+
 async def test_nobody_there(connect: Connect) -> None:
     client = await connect("http://127.0.0.1:1")
     with pytest.raises(

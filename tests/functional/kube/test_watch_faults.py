@@ -99,7 +99,7 @@ class Ear:
     def __init__(self, client: Client, **options: Any) -> None:
         self.naps: list[float] = []
         self.troubles: list[KubeError] = []
-        self.events: AsyncIterator[WatchEvent[Item]] = watch(
+        self.events = watch(
             client,
             PODS,
             "ns",
@@ -132,7 +132,7 @@ async def listen(serve: Serve, connect: Connect) -> AsyncIterator[Callable[..., 
 
     yield start
     for ear in ears:
-        await ear.events.aclose()  # type: ignore[attr-defined]
+        await ear.events.aclose()
 
 
 Listen = Callable[..., Awaitable[Ear]]
