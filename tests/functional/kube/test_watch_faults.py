@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from podlift.kube import PODS, Client, Forbidden, KubeError, WatchEvent, watch
+from podlift.kube import PODS, Client, Forbidden, KubeError, watch
 from podlift.kube.pacing import Timing
 from podlift.pods.reading import Pod
 
