@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from podlift.kube import ApiError, BadRequest, Client, KubeError, NotFound
+from podlift.kube.lines import LineSplitter
+from podlift.kube.logs import LINE_LIMIT
 from podlift.kube.pacing import Backoff
 
 Tell = Callable[[str], object]
 
-_SILENCE_AFTER_END = 5.0
+_SILENCE_AFTER_END = 2.0
 _TRIES_AFTER_END = 5
 _STATE_LAG = 1.0
 
@@ -114,51 +116,40 @@ class LogFollower:
         self._pieces = 0
 
     async def follow(self, ended: asyncio.Event) -> None:
-        """Follow until all is told that was written before ``ended`` was set.
+        """Tell all that the container writes until ``ended`` is set, and what it wrote by then.
 
         That the container ended must come from elsewhere: a connection that the server closes may
-        have been closed for any reason. So the log is complete when a connection that was opened
-        after the end has come to its own end. Never fails: what cannot be read is said by ``warn``.
+        have been closed for any reason, and some are not closed though all was said. So after the
+        end the log is read once more from where it is known. Never fails: what cannot be read is
+        said by ``warn``.
         """
         backoff = Backoff(random.random)
-        tries = _TRIES_AFTER_END
-        while tries:
-            last = ended.is_set()
-            tries -= last
+        while not ended.is_set():
+            delay = _STATE_LAG
             try:
-                complete = await self._one_connection(ended)
+                await self._one_connection(ended)
+                backoff.reset()
             except NotFound:
                 break
             except KubeError as error:
-                if not (error.transient or isinstance(error, BadRequest)):
+                if not _may_pass(error):
                     self._warn(f"The log cannot be read: {error}")
                     return
-                await _either(ended, backoff.next(error))
-                continue
-            if last and complete:
-                break
-            backoff.reset()
-            await _either(ended, _STATE_LAG)
-        else:
-            self._warn("The end of the log could not be read; what is above may be incomplete.")
-        for line in self._position.finish():
-            self._tell(line)
+                delay = backoff.next(error)
+            await _either(ended, delay)
+        await self._tell_the_rest()
 
-    async def _one_connection(self, ended: asyncio.Event) -> bool:
-        """Whether the server said that this was all; else it was given up for its silence."""
+    async def _one_connection(self, ended: asyncio.Event) -> None:
         reading = asyncio.ensure_future(self._read())
         end = asyncio.ensure_future(ended.wait())
         try:
             await asyncio.wait({reading, end}, return_when=asyncio.FIRST_COMPLETED)
             seen = -1
             while not reading.done() and seen < self._pieces:
-                # Some kubelets never end the log of a container that was rotated meanwhile.
                 seen = self._pieces
                 await asyncio.wait({reading}, timeout=_SILENCE_AFTER_END)
-            if not reading.done():
-                return False
-            reading.result()
-            return True
+            if reading.done():
+                reading.result()
         finally:
             end.cancel()
             reading.cancel()
@@ -166,14 +157,51 @@ class LogFollower:
 
     async def _read(self) -> None:
         self._position.begin()
-        name, namespace, container = self._pod
         lines = self._client.follow_log(
-            name, namespace, container, since_time=self._position.since, timestamps=True
+            *self._pod, since_time=self._position.since, timestamps=True
         )
         async for piece in lines:
             self._pieces += 1
-            for line in self._position.take(piece):
-                self._tell(line)
+            self._tell_new(piece)
+
+    async def _tell_the_rest(self) -> None:
+        backoff = Backoff(random.random)
+        for _ in range(_TRIES_AFTER_END):
+            try:
+                log = await self._client.read_log(
+                    *self._pod, since_time=self._position.since, timestamps=True
+                )
+            except NotFound:
+                break  # the pod is gone, and its log with it
+            except KubeError as error:
+                if not _may_pass(error):
+                    self._warn(f"The end of the log cannot be read: {error}")
+                    break
+                await asyncio.sleep(backoff.next(error))
+            else:
+                self._position.begin()
+                for piece in _lines(log):
+                    self._tell_new(piece)
+                break
+        else:
+            self._warn("The end of the log could not be read; what is above may be incomplete.")
+        for line in self._position.finish():
+            self._tell(line)
+
+    def _tell_new(self, piece: bytes) -> None:
+        for line in self._position.take(piece):
+            self._tell(line)
+
+
+def _lines(log: bytes) -> list[bytes]:
+    """Cut at newlines alone: a carriage return is part of a line, as in a progress bar."""
+    splitter = LineSplitter(LINE_LIMIT)
+    return [*splitter.feed(log), *filter(None, [splitter.rest()])]
+
+
+def _may_pass(error: KubeError) -> bool:
+    """A container that has only just started may not have a log yet, which is a BadRequest."""
+    return error.transient or isinstance(error, BadRequest)
 
 
 async def _either(ended: asyncio.Event, seconds: float) -> None:

@@ -91,11 +91,13 @@ def test_a_task_that_is_killed_deletes_its_pod_and_does_not_succeed(task: MakeTa
 
 
 def test_ten_thousand_lines_arrive_in_order_and_complete(task: MakeTask) -> None:
-    long = task("i=0; while [ $i -lt 10000 ]; do echo line $i; i=$((i+1)); done; printf end")
+    end = r"printf '50%%\r100%%\nend'"
+    long = task(f"i=0; while [ $i -lt 10000 ]; do echo line $i; i=$((i+1)); done; {end}")
     long.run()
     lines = [line for line in long.log.lines if line.startswith("line ")]
     assert lines == [f"line {number}" for number in range(10_000)]
-    assert "end" in long.log.lines
+    assert long.log.lines.count("50%\r100%") == 1
+    assert long.log.lines.count("end") == 1
 
 
 def test_a_container_that_does_not_start_in_time_is_given_up(task: MakeTask) -> None:
