@@ -20,7 +20,7 @@ from podlift.local.kubelet.environment import INHERITED
 from podlift.local.kubelet.logtargets import log_run
 from podlift.local.kubelet.memory import MemoryLimits
 from podlift.local.kubelet.node import keep_alive, register
-from podlift.local.kubelet.places import container_folder, pod_folder
+from podlift.local.kubelet.places import container_folder, credentials_folder, pod_folder
 from podlift.local.kubelet.processes import Processes
 from podlift.local.kubelet.recording import WARNING, Recorder, timestamp
 from podlift.local.kubelet.recovery import (
@@ -62,6 +62,7 @@ class Kubelet:
         options = self._options
         options.home.mkdir(parents=True, exist_ok=True)
         kill_leftovers(options.home)
+        shutil.rmtree(credentials_folder(options.home), ignore_errors=True)
         sandbox = await self._find_sandbox()
         await self._processes.open()
         digest = hashlib.sha256(str(options.home).encode()).hexdigest()[:12]

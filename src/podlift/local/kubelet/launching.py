@@ -72,12 +72,12 @@ def prepare(
     container_id: str,
     around: Surroundings,
     volumes: Mapping[str, Path] | None,
-    folder: Path,
+    message_file: Path,
     work: Path,
 ) -> Launch:
     """Work out the launch of *container*; *volumes* is None without a mount namespace.
 
-    *folder* is the run's own, *work* the default working directory. Raises
+    *message_file* takes the termination message, *work* is the default working directory. Raises
     :class:`CannotCreate`.
     """
     try:
@@ -91,7 +91,6 @@ def prepare(
             "the local cluster does not pull images and so does not know the entrypoint of "
             f"{container['image']}; set command",
         )
-    message_file = folder / "termination-log"
     mounts: list[Mount] = []
     if volumes is not None:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from podlift.local.kubelet.contract import Obj
 from podlift.local.kubelet.facts import STATUS_UNKNOWN, STATUS_UNKNOWN_MESSAGE
+from podlift.local.kubelet.places import recorded_ids
 from podlift.local.kubelet.runner import Ending
 from podlift.local.kubelet.spawner import MARKER
 
@@ -84,10 +85,10 @@ def _lose(container: Obj, now: str) -> None:
 def kill_leftovers(home: Path) -> int:
     """Kill processes of containers of this *home* that outlived it; returns how many.
 
-    They are known by the id in their environment, which names a folder here: a process id alone
+    They are known by the id in their environment, which is recorded here: a process id alone
     may by now be another program's.
     """
-    ids = {path.read_text() for path in home.glob("pods/*/containers/*/*/container-id")}
+    ids = recorded_ids(home)
     return sum(_kill_if_marked(pid, ids) for pid in _processes()) if ids else 0
 
 

@@ -36,7 +36,12 @@ from podlift.local.kubelet.hooks import Watcher, pre_stop
 from podlift.local.kubelet.launching import CannotCreate, check_image, prepare
 from podlift.local.kubelet.logs import LogWriter
 from podlift.local.kubelet.memory import MemoryLimits
-from podlift.local.kubelet.places import container_folder, pod_folder
+from podlift.local.kubelet.places import (
+    container_folder,
+    credentials_folder,
+    message_file,
+    pod_folder,
+)
 from podlift.local.kubelet.processes import Processes
 from podlift.local.kubelet.recording import NORMAL, WARNING, Recorder, timestamp
 from podlift.local.kubelet.sandbox import Sandbox
@@ -281,10 +286,8 @@ class PodRunner:
         again = facts.container_id != ""
         number = facts.restarts + 1 if again else 0
         folder = container_folder(self._folder, name)
-        run_folder = folder / f"run-{number}"
-        run_folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         container_id = secrets.token_hex(32)
-        (run_folder / "container-id").write_text(container_id)
         work = self._folder / "work"
         work.mkdir(exist_ok=True)
         means = self._means
@@ -294,7 +297,7 @@ class PodRunner:
             container_id=container_id,
             around=self._surroundings(),
             volumes=self._volumes if means.sandbox else None,
-            folder=run_folder,
+            message_file=message_file(folder, number, container_id),
             work=work,
         )
         run = ContainerRun(
@@ -535,6 +538,7 @@ class PodRunner:
             secret,
             config_map,
             claim_folder=lambda name: options.claims / namespace / name,
+            credentials=credentials_folder(options.home) / namespace,
             token=lambda account: options.issue_token(namespace, account),
             ca_certificate=options.ca_certificate,
             allocatable=self._allocatable(),

@@ -19,6 +19,7 @@ from podlift.local.kubelet.environment import ConfigError, expand, field_value, 
 from podlift.local.kubelet.mounts import Mount
 
 SERVICE_ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_ACCESS_VOLUME = "kube-api-access"
 _ROOT_CA = "kube-root-ca.crt"
 _DEFAULT_MODE = 0o644
 
@@ -34,6 +35,8 @@ class Sources:
     secret: Callable[[str], Obj | None]
     config_map: Callable[[str], Obj | None]
     claim_folder: Callable[[str], Path]
+    #: Where credentials are kept once for all pods of an account.
+    credentials: Path
     token: Callable[[str], str]
     ca_certificate: str
     allocatable: Mapping[str, str]
@@ -122,14 +125,14 @@ def _implicit(pod: Obj) -> list[Obj]:
             }
         },
     ]
-    return [{"name": "kube-api-access", "projected": {"sources": sources}}]
+    return [{"name": _ACCESS_VOLUME, "projected": {"sources": sources}}]
 
 
 def _implicit_mounts(pod: Obj, container: Obj) -> list[Obj]:
     mounted = any(is_service_account_mount(mount) for mount in container.get("volumeMounts") or ())
     if mounted or pod["spec"].get("automountServiceAccountToken") is False:
         return []
-    return [{"name": "kube-api-access", "mountPath": SERVICE_ACCOUNT_PATH, "readOnly": True}]
+    return [{"name": _ACCESS_VOLUME, "mountPath": SERVICE_ACCOUNT_PATH, "readOnly": True}]
 
 
 def _set_up(pod: Obj, volume: Obj, folder: Path, sources: Sources) -> Path:
@@ -143,11 +146,23 @@ def _set_up(pod: Obj, volume: Obj, folder: Path, sources: Sources) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
         return folder
+    if volume["name"].startswith(_ACCESS_VOLUME) and "projected" in volume:
+        return _credentials(pod, volume, sources)
     files = _projections(pod, volume, sources)
     if files is None:
         kind = next((key for key in volume if key != "name"), "unknown")
         raise ConfigError(f"the local cluster has no volumes of kind {kind}")
     _write_all(folder, files)
+    return folder
+
+
+def _credentials(pod: Obj, volume: Obj, sources: Sources) -> Path:
+    """The same files for all pods of a service account, written for the first of them."""
+    folder = sources.credentials / (pod["spec"].get("serviceAccountName") or "default")
+    if not folder.exists():
+        files = _projections(pod, volume, sources)
+        assert files is not None
+        _write_all(folder, files)
     return folder
 
 

@@ -16,6 +16,7 @@ import pytest
 from podlift.local import ClusterOptions, LocalCluster
 from podlift.local.kinds import POD
 from podlift.local.kubelet.contract import LogOptions
+from podlift.local.kubelet.places import container_folder, message_file, pod_folder
 from podlift.local.kubelet.recovery import kill_leftovers
 from podlift.local.kubelet.spawner import MARKER
 
@@ -152,9 +153,9 @@ async def test_nothing_outlives_the_cluster_and_the_next_start_tells(
 
 
 async def test_leftovers_are_known_by_their_mark(tmp_path: Path) -> None:
-    record = tmp_path / "pods" / "uid" / "containers" / "base" / "run-0" / "container-id"
+    record = message_file(container_folder(pod_folder(tmp_path, "uid"), "base"), 0, "a" * 64)
     record.parent.mkdir(parents=True)
-    record.write_text("a" * 64)
+    record.touch()
     marked, other = [
         await asyncio.create_subprocess_exec("sleep", "30", env={MARKER: mark * 64})
         for mark in ("a", "b")
