@@ -79,9 +79,11 @@ class Transport:
         """Ends everything that is under way."""
         if self._session is not None:
             await self._session.close()
-            # The session does not wait for the TLS connections of watches that were cancelled just
-            # now; they end in the loop's next turns, which must not be its last.
-            await asyncio.sleep(0.01)
+            # The session does not wait for the TLS connections of requests that were cancelled just
+            # now. They need a few turns of the loop to end, which must not be its last; turns and
+            # not time, which passes without any on a busy machine.
+            for _ in range(10):
+                await asyncio.sleep(0.001)
 
     async def request(
         self,
