@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import Unmeasured
 from podlift.kube import Client, Connection, load_connection
 from podlift.local import ClusterOptions
 from podlift.local.daemon import start_detached, status, stop
@@ -33,7 +34,7 @@ async def local_cluster() -> AsyncIterator[Bed]:
         try:
             pid = status(home).pid
             if pid is None:
-                raise RuntimeError(f"the cluster in {home} ended right after its start")
+                raise Unmeasured(f"the cluster in {home} ended right after its start")
             connection = await load_connection(endpoint.kubeconfig)
             async with Client(connection, request_timeout=120) as client:
                 yield Bed(connection, client, pid)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import Unmeasured
 from bench.bed import NAMESPACE, Bed
 from podlift.kube import PODS, Client, WatchEvent, watch
 from podlift.pods.reading import Pod, is_finished
@@ -87,7 +88,7 @@ async def megabytes_with_finished_pods(bed: Bed) -> float:
     pods = await bed.client.list(PODS, NAMESPACE, type=Pod)
     finished = sum(map(is_finished, pods.items))
     if finished != FINISHED:
-        raise RuntimeError(f"{FINISHED} pods should have finished, but {finished} have")
+        raise Unmeasured(f"{FINISHED} pods should have finished, but {finished} have")
     return sum(map(_resident_megabytes, _family(bed.pid)))
 
 
@@ -102,7 +103,7 @@ async def _run_to_the_end(bed: Bed, prefix: str, count: int) -> float:
             pod = event.object
             if pod is not None and is_finished(pod):
                 if pod.status.phase != "Succeeded":
-                    raise RuntimeError(f"pod {pod.metadata.name} ended as {pod.status}")
+                    raise Unmeasured(f"pod {pod.metadata.name} ended as {pod.status}")
                 ended.add(pod.metadata.name)
             if len(ended) == count:
                 break

@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import Unmeasured
+
 _PATIENCE = 300.0
 
 
@@ -28,6 +30,8 @@ async def seconds_of_the_demo() -> float:
         try:
             async with asyncio.timeout(_PATIENCE):
                 output, _ = await process.communicate()
+        except TimeoutError as error:
+            raise Unmeasured(f"podlift demo did not end within {_PATIENCE:.0f} s") from error
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -35,5 +39,5 @@ async def seconds_of_the_demo() -> float:
         seconds = time.perf_counter() - started
     if process.returncode != 0:
         tail = output.decode(errors="replace")[-3000:]
-        raise RuntimeError(f"podlift demo ended with exit code {process.returncode}:\n{tail}")
+        raise Unmeasured(f"podlift demo ended with exit code {process.returncode}:\n{tail}")
     return seconds

@@ -30,6 +30,10 @@ from podlift.kube.transport import Transport
 # Small enough for every server's limit on a message, large enough to keep the line busy.
 _WRITE_SIZE = 1 << 18
 
+# Proxies and load balancers hang up on a line that is idle for a minute or so. No answer is waited
+# for: it may be stuck behind output that nobody reads yet. TCP keepalive finds a dead peer.
+_PING_EVERY = 30.0
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -215,9 +219,28 @@ class Streams:
         try:
             if socket.protocol not in (V5, V4):
                 raise StreamError(f"GET {path}: the server offers neither {V5} nor {V4}.")
-            yield RemoteStream(socket, self._transport, f"{subresource} on pod {namespace}/{name}")
+            async with _kept_alive(socket):
+                request = f"{subresource} on pod {namespace}/{name}"
+                yield RemoteStream(socket, self._transport, request)
         finally:
             await socket.close()
+
+
+@asynccontextmanager
+async def _kept_alive(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
+    async def ping() -> None:
+        while not socket.closed:
+            await asyncio.sleep(_PING_EVERY)
+            await socket.ping()
+
+    task = asyncio.create_task(ping())
+    try:
+        yield
+    finally:
+        task.cancel()
+        # Whoever reads or writes is told that the line is gone; a ping need not say it as well.
+        with suppress(asyncio.CancelledError, ConnectionResetError):
+            await task
 
 
 def _stream_query(container: str | None, stdin: bool, tty: bool) -> list[tuple[str, str]]:

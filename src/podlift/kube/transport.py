@@ -35,8 +35,6 @@ _CONNECT_TIMEOUT = 10.0
 # s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
-_WEBSOCKET_PING_EVERY = 30.0
-
 
 class _Sending(TypedDict):
     """What goes into every call of aiohttp, whatever is asked."""
@@ -171,7 +169,6 @@ class Transport:
             websocket: aiohttp.ClientWebSocketResponse = await self._live.ws_connect(
                 _url(access, path, query),
                 protocols=protocols,
-                heartbeat=_WEBSOCKET_PING_EVERY,
                 max_msg_size=0,
                 **self._sending(access),
             )

@@ -206,3 +206,26 @@ async def test_a_terminal_is_resized(serve: Serve, connect: Connect) -> None:
         await stream.resize(120, 40)
         assert await stream.wait() == 0
     assert seen == [b'\x04{"Width":120,"Height":40}']
+
+
+async def test_an_idle_stream_is_kept_alive(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podlift.kube.streaming._PING_EVERY", 0.01)
+    pings = 0
+
+    async def play(request: web.Request) -> web.StreamResponse:
+        nonlocal pings
+        socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",), autoping=False)
+        await socket.prepare(request)
+        while pings < 3:
+            message = await socket.receive()
+            assert message.type is WSMsgType.PING
+            pings += 1
+        await socket.send_bytes(OK)
+        return socket
+
+    client = await connect(await serve(play))
+    async with client.attach("a", "ns") as stream, asyncio.timeout(10):
+        assert await stream.wait() == 0
+    assert pings == 3
