@@ -13,9 +13,7 @@ from podlift.kube.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Tls:
-    """What the two ends show each other. Certificates and keys are PEM; None means the system's
-    CAs.
-    """
+    """What the two ends show each other, as PEM. Without a `ca` the system's own are trusted."""
 
     ca: bytes | None = None
     certificate: bytes | None = field(default=None, repr=False)

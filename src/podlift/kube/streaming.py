@@ -201,8 +201,7 @@ class Streams:
         stdin: bool = False,
         tty: bool = False,
     ) -> AsyncIterator[RemoteStream]:
-        """Joins the streams of a container's own process, from now on: earlier output is in its
-        log.
+        """Joins the streams of a container's own process. Earlier output is in its log.
 
         `stdin` needs a container that was created with `stdin: true`. Raises as `exec` does.
         """

@@ -31,8 +31,7 @@ Query = Sequence[tuple[str, str]]
 
 _CONNECT_TIMEOUT = 10.0
 
-# A peer that vanished without a word (a node lost, a NAT entry dropped) is noticed after about 45
-# s.
+# A peer that vanished without a word (a lost node, a dropped NAT entry) is noticed after some 45 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
@@ -46,8 +45,7 @@ class _Sending(TypedDict):
 
 
 class Transport:
-    """Sends requests as the connection's user, and asks for new credentials once when refused
-    (401).
+    """Sends requests as the connection's user; after a 401 it asks once for new credentials.
 
     Nothing else is ever sent twice: whether a request may be repeated is for the caller to know.
 

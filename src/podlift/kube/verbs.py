@@ -194,9 +194,7 @@ class Verbs:
         subresource: str = "",
         dry_run: bool = False,
     ) -> Manifest:
-        """Replaces an object by its name. Raises Conflict if it carries an outdated
-        resourceVersion.
-        """
+        """Replaces an object by its name. Raises Conflict for an outdated resourceVersion."""
         path = resource.path(namespace, manifest["metadata"]["name"], subresource)
         query = _given(dryRun="All" if dry_run else "")
         answer = await self._transport.request("PUT", path, query=query, body=encode(manifest))

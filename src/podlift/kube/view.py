@@ -82,8 +82,7 @@ class View(Generic[T]):
 
 
 def identify_with(wanted: Any) -> Identify:
-    """How to tell objects of a type apart: dicts as the API writes them, or Structs with
-    `metadata`.
+    """How to tell objects of a type apart: dicts, or Structs with `metadata`.
 
     A Struct's metadata must have name, namespace, uid and resource_version.
     """

@@ -198,7 +198,7 @@ async def _list_and_follow(
         try:
             async with aclosing(_one_connection(source, version)) as changes:
                 async for change in changes:
-                    barren, version = 0, change.version
+                    barren, version = 0, change.version or version
                     backoff.reset()
                     for event in _news(change, view):
                         yield event
