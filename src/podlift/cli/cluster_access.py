@@ -11,9 +11,10 @@ from typing import Protocol
 
 from podlift.cli.errors import CliError, ClusterProblem, NotReady
 from podlift.cli.home import Home
+from podlift.cli.pod_template import Manifest
 from podlift.cli.processes import Child, Command, first_death
 from podlift.kube import PODS, Client, Connection, load_connection
-from podlift.kube.errors import KubeError
+from podlift.kube.errors import ApiError, Forbidden, KubeError
 from podlift.local import daemon
 
 _READY_SECONDS = 30.0
@@ -133,6 +134,27 @@ class RealCluster:
 
     async def stop(self) -> None:
         """Nothing to stop."""
+
+
+async def try_template(cluster: Cluster, template: Manifest) -> None:
+    """Ask the cluster whether it would take a pod like this; nothing is created.
+
+    Raises ClusterProblem with the server's own words. A quota that is used up is no reason:
+    the executor waits for room.
+    """
+    metadata = template.get("metadata") or {}
+    named = template | {"metadata": {**metadata, "name": "podlift-template-check"}}
+    try:
+        async with Client(await connect(cluster)) as client:
+            namespace = metadata.get("namespace") or cluster.namespace
+            await client.create(PODS, named, namespace, dry_run=True)
+    except Forbidden as error:
+        if not error.quota_exceeded:
+            raise ClusterProblem(f"Pods may not be created for tasks: {error}") from error
+    except ApiError as error:
+        raise ClusterProblem(
+            f"The cluster refuses pods made from the template; correct --pod-template: {error}"
+        ) from error
 
 
 async def connect(cluster: Cluster) -> Connection:

@@ -27,7 +27,7 @@ from podlift.cli.airflow_settings import (
     load_secrets,
     write_configuration,
 )
-from podlift.cli.cluster_access import Cluster
+from podlift.cli.cluster_access import Cluster, try_template
 from podlift.cli.dag_check import check_dags
 from podlift.cli.errors import CliError
 from podlift.cli.home import Home
@@ -92,7 +92,7 @@ async def serve(order: Order, view: View) -> AsyncIterator[Served]:
         with view.stage("Starting the cluster", "the cluster is ready"):
             await order.cluster.start()
             await asyncio.gather(
-                unless(order.cluster.wait_ready(), order.cluster.death()),
+                unless(_cluster_ready(order), order.cluster.death()),
                 prepare_database(order.home, environment),
             )
         with view.stage("Starting Airflow", f"Airflow is ready at {order.serving.url}"):
@@ -104,6 +104,11 @@ async def serve(order: Order, view: View) -> AsyncIterator[Served]:
             )
         ending.callback(view.stopping)
         yield Served(api, order.serving.url, ADMIN, keys.password, airflow, order.cluster)
+
+
+async def _cluster_ready(order: Order) -> None:
+    await order.cluster.wait_ready()
+    await try_template(order.cluster, order.template)
 
 
 async def _ready(

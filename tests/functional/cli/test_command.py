@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.functional
 
-PODLIFT = [sys.executable, "-m", "podlift.cli"]
+Run = Callable[..., tuple[int, str, str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 
-def podlift(*arguments: str, home: Path | None = None, seconds: float = 60) -> tuple[int, str, str]:
-    """Run the command to its end; return exit code, output and errors."""
-    options = ["--home", str(home)] if home else []
-    done = subprocess.run(
-        [*PODLIFT, *arguments, *options],
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        env=os.environ | {"COLUMNS": "100", "NO_COLOR": "1"},
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def processes_of(home: Path) -> list[str]:
-    """Command lines of the processes that have the home in their arguments or environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:  # it ended, or is another user's
-            continue
-        if str(home).encode() in words and int(folder.name) != os.getpid():
-            found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A home that must have no process at the end."""
-    folder = tmp_path / "home"
-    yield folder
-    assert processes_of(folder) == []
-
-
-def test_help_teaches_with_examples_and_takes_no_time() -> None:
+def test_help_teaches_with_examples_and_takes_no_time(podlift: Run) -> None:
     begun = time.monotonic()
     code, out, _ = podlift("--help")
     seconds = time.monotonic() - begun
@@ -73,7 +38,7 @@ def test_help_and_version_import_neither_airflow_nor_aiohttp() -> None:
     assert done.stdout.decode().strip() == "set()"
 
 
-def test_version_names_podlift_airflow_and_python() -> None:
+def test_version_names_podlift_airflow_and_python(podlift: Run) -> None:
     code, out, _ = podlift("version")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["podlift", "airflow", "python"]
@@ -88,7 +53,9 @@ def test_version_names_podlift_airflow_and_python() -> None:
         (["up", "--pod-template", "/no/such/file"], "cannot be read"),
     ],
 )
-def test_options_that_make_no_sense(home: Path, arguments: list[str], says: str) -> None:
+def test_options_that_make_no_sense(
+    podlift: Run, home: Path, arguments: list[str], says: str
+) -> None:
     code, out, err = podlift(*arguments, "--port", "0", home=home)
     assert (code, out) == (2, "")
     assert says in err
@@ -96,7 +63,7 @@ def test_options_that_make_no_sense(home: Path, arguments: list[str], says: str)
 
 
 @pytest.mark.parametrize("command", [["up"], ["demo"], ["cluster", "up"]])
-def test_a_home_that_cannot_be_written(tmp_path: Path, command: list[str]) -> None:
+def test_a_home_that_cannot_be_written(podlift: Run, tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "file").touch()
     code, _, err = podlift(*command, home=tmp_path / "file" / "home")
     assert code == 1
@@ -104,7 +71,7 @@ def test_a_home_that_cannot_be_written(tmp_path: Path, command: list[str]) -> No
     assert len(err.splitlines()) == 1
 
 
-def test_a_taken_port(home: Path) -> None:
+def test_a_taken_port(podlift: Run, home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -115,7 +82,7 @@ def test_a_taken_port(home: Path) -> None:
             assert f"ort {port}" in err
 
 
-def test_the_detached_cluster_lives_until_it_is_told_to_stop(home: Path) -> None:
+def test_the_detached_cluster_lives_until_it_is_told_to_stop(podlift: Run, home: Path) -> None:
     code, out, _ = podlift("cluster", "status", home=home)
     assert code == 1
 
@@ -140,11 +107,12 @@ def test_the_detached_cluster_lives_until_it_is_told_to_stop(home: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_cluster_in_the_foreground_stops_in_good_order(home: Path, number: int) -> None:
-    command = [*PODLIFT, "cluster", "up", "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert "ready at https://127.0.0.1:" in running.stdout.readline()
-        running.send_signal(number)
-        assert running.wait(timeout=20) == 0
+def test_the_cluster_in_the_foreground_stops_in_good_order(
+    start: Start, home: Path, number: int
+) -> None:
+    running = start("cluster", "up")
+    assert running.stdout is not None
+    assert "ready at https://127.0.0.1:" in running.stdout.readline()
+    running.send_signal(number)
+    assert running.wait(timeout=20) == 0
     assert not (home / "cluster" / "kubeconfig").exists()
