@@ -13,7 +13,6 @@ from podlift.local.kubelet.containers import ContainerRun
 from podlift.local.kubelet.contract import Obj
 from podlift.local.kubelet.probing import attempt
 from podlift.local.kubelet.processes import Processes
-from podlift.local.kubelet.recording import WARNING
 
 #: A hook without another bound may take this long.
 _HOOK_SECONDS = 30.0
@@ -28,7 +27,7 @@ class Heard(Protocol):
 class Watcher:
     """Runs the probes of one run of a container until it is stopped.
 
-    *heard* is told of changes, *record* writes events, *restart* ends the container.
+    *heard* is told of changes, *unwell* records a warning, *restart* ends the container.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Watcher:
         run: ContainerRun,
         processes: Processes,
         heard: Heard,
-        record: Callable[[str, str, str], None],
+        unwell: Callable[[str, str], None],
         restart: Callable[[str], Awaitable[None]],
     ) -> None:
         self.started = asyncio.Event()
@@ -45,7 +44,7 @@ class Watcher:
         self._run = run
         self._processes = processes
         self._heard = heard
-        self._record = record
+        self._unwell = unwell
         self._restart = restart
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -131,7 +130,7 @@ class Watcher:
         }
         wrong = await attempt(action, self._container, self._run, self._processes, timeout)
         if wrong is not None:
-            self._record(WARNING, "Unhealthy", f"{kind} probe failed: {wrong}")
+            self._unwell("Unhealthy", f"{kind} probe failed: {wrong}")
         return wrong
 
     def _verdict(self, kind: str) -> str:
@@ -141,7 +140,7 @@ class Watcher:
         action = self._container["lifecycle"]["postStart"]
         wrong = await attempt(action, self._container, self._run, self._processes, _HOOK_SECONDS)
         if wrong is not None:
-            self._record(WARNING, "FailedPostStartHook", f"PostStartHook failed: {wrong}")
+            self._unwell("FailedPostStartHook", f"PostStartHook failed: {wrong}")
             await self._restart("FailedPostStartHook")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from podlift.local.kubelet.admission import Refusal, refusal
 from podlift.local.kubelet.contract import KubeletOptions, LogOptions, Obj, RunningProcess
 from podlift.local.kubelet.environment import INHERITED
 from podlift.local.kubelet.logtargets import log_run
+from podlift.local.kubelet.making import Means
 from podlift.local.kubelet.memory import MemoryLimits
 from podlift.local.kubelet.node import keep_alive, register
 from podlift.local.kubelet.places import container_folder, credentials_folder, pod_folder
@@ -31,7 +33,7 @@ from podlift.local.kubelet.recovery import (
     stopping,
     was_running,
 )
-from podlift.local.kubelet.runner import Means, PodRunner
+from podlift.local.kubelet.runner import PodRunner
 from podlift.local.kubelet.sandbox import Sandbox, find_sandbox
 from podlift.local.kubelet.status import rejected_status
 from podlift.local.kubelet.streams import Attachment, start_exec
@@ -65,6 +67,7 @@ class Kubelet:
         shutil.rmtree(credentials_folder(options.home), ignore_errors=True)
         sandbox = await self._find_sandbox()
         await self._processes.open()
+        _allow_many_files()
         digest = hashlib.sha256(str(options.home).encode()).hexdigest()[:12]
         limits = MemoryLimits(f"podlift-{digest}")
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -234,14 +237,26 @@ class Kubelet:
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
         runner = self._runners.pop(uid)
         del self._lives[uid]
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("Running pod %s failed.", uid, exc_info=task.exception())
         meta = runner.pod["metadata"]
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("Running pod %s failed.", meta["name"], exc_info=task.exception())
+            self._fail(runner, f"The kubelet could not run the pod: {task.exception()!r}")
         pod = self._store.find(POD, meta["namespace"], meta["name"])
         if pod is None or pod["metadata"]["uid"] != uid:
             self._forget(uid)
         elif pod["metadata"].get("deletionTimestamp"):
             self._deleted(pod)  # it came while the pod was ending for another reason
+
+    def _fail(self, runner: PodRunner, message: str) -> None:
+        """Something that should not happen did: end the pod and say so."""
+        meta = runner.pod["metadata"]
+        for run in runner.runs.values():
+            run.kill()
+
+        def change(pod: Obj) -> None:
+            pod["status"] |= {"phase": "Failed", "reason": "KubeletError", "message": message}
+
+        self._store.modify(POD, meta["namespace"], meta["name"], change, uid=meta["uid"])
 
     def _forget(self, uid: str) -> None:
         shutil.rmtree(pod_folder(self._options.home, uid), ignore_errors=True)
@@ -272,6 +287,12 @@ class Kubelet:
                 f"{pod['metadata']['name']} is not running: not found"
             )
         return runner
+
+
+def _allow_many_files() -> None:
+    """Each running container takes a handful of descriptors here; those in it keep the limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _containers(pod: Obj) -> list[Obj]:

@@ -22,6 +22,10 @@ class MemoryLimits:
 
     def __init__(self, name: str) -> None:
         self._version, self._parent = _usable_parent(name)
+        if self._parent is not None:
+            for leftover in self._parent.iterdir():  # of a cluster that was killed
+                if leftover.is_dir():
+                    _remove(leftover)
 
     @property
     def how(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from podlift.local.kinds import EVENT
+from podlift.local.kinds import EVENT, NAMESPACE
 from podlift.local.kubelet.contract import Obj
 from podlift.local.store import Store
 
@@ -56,6 +56,8 @@ class Recorder:
         path = field_path(pod, container) if container else ""
         key = (path, type_, reason, message)
         namespace = pod["metadata"]["namespace"]
+        if self._store.find(NAMESPACE, None, namespace) is None:
+            return  # a pod may end after its namespace has gone
         known = self._known.get(key)
         if known and self._store.modify(EVENT, namespace, known, _again):
             return

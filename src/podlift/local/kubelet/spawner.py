@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -83,6 +84,9 @@ class Spawner:
         if request["op"] == "spawn":
             try:
                 self._spawn(request["id"], fds)
+            except OSError as error:  # no more processes or descriptors
+                text = error.strerror or str(error)
+                self._tell({"id": request["id"], "errno": error.errno or 0, "text": text})
             finally:
                 for fd in fds:
                     os.close(fd)
@@ -185,6 +189,8 @@ def _become(spec: dict[str, Any], fds: list[int], failure: int) -> NoReturn:
         os.execve(spec["file"], spec["argv"], spec["env"])
     except OSError as error:
         os.write(failure, f"{error.errno or 0} {error.strerror or error}".encode())
+    except ValueError as error:  # a NUL byte in an argument or variable
+        os.write(failure, f"{errno.EINVAL} {error}".encode())
     finally:
         os._exit(127)
 
