@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 Query = Sequence[tuple[str, str]]
 
 _CONNECT_TIMEOUT = 10.0
+
+# From here on aiohttp warns of bytes.
+_LARGE_BODY = 1 << 20
 
 # A peer that vanished without a word (a lost node, a dropped NAT entry) is noticed after some 45 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -112,7 +116,11 @@ class Transport:
             sending["headers"]["Content-Type"] = content_type
         with self.translated(f"{method} {path}"):
             async with self._live.request(
-                method, _url(access, path, query), data=body, allow_redirects=False, **sending
+                method,
+                _url(access, path, query),
+                data=_sendable(body),
+                allow_redirects=False,
+                **sending,
             ) as response:
                 return await response.read()
 
@@ -248,6 +256,11 @@ def _pass_on(warning: str) -> None:
     https://kubernetes.io/blog/2020/09/03/warnings/
     """
     logger.warning("The Kubernetes API server warns: %s", warning)
+
+
+def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body goes out in parts, so that the event loop is not held up by a single write."""
+    return io.BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
 
 
 def _url(access: Access, path: str, query: Query) -> URL:

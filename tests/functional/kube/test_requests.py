@@ -128,6 +128,24 @@ async def test_a_redirect_is_a_refusal_and_takes_no_token_elsewhere(
     assert told.value.status == 302
 
 
+async def test_a_large_object_arrives_whole_also_the_second_time(
+    serve: Serve, tmp_path: Path
+) -> None:
+    sizes: list[int] = []
+
+    async def measure(request: web.Request) -> web.Response:
+        sizes.append(len(await request.content.read()))
+        known = request.headers["Authorization"] == "Bearer new"
+        return web.json_response({}) if known else status(401, "Unauthorized")
+
+    url = await serve(measure)
+    path = kubeconfig(tmp_path / "config", url, {"token": "old"})
+    async with Client(await load_connection(path)) as client:
+        kubeconfig(path, url, {"token": "new"})
+        await client.create(PODS, {"data": "x" * 2_000_000}, "ns")
+    assert sizes == [2_000_011] * 2
+
+
 async def test_a_servers_warning_is_passed_on_once(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
