@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import pty
 import signal
@@ -14,6 +13,7 @@ import termios
 
 from podlift.local.kubelet.executables import CannotStart
 from podlift.local.kubelet.facts import Terminated
+from podlift.local.kubelet.inside import DRAIN_SECONDS, Inside
 from podlift.local.kubelet.launching import Launch, executable
 from podlift.local.kubelet.logreading import tail
 from podlift.local.kubelet.logs import LogWriter
@@ -27,12 +27,6 @@ from podlift.local.kubelet.sandbox import CannotMount, Sandbox
 MESSAGE_BYTES = 4096
 _FALLBACK_BYTES = 2048
 _FALLBACK_LINES = 80
-
-#: Output of a process that outlives its container is read no longer than this.
-_DRAIN_SECONDS = 2.0
-
-#: A container of bubblewrap's own is never seen to begin; then we go on after this many looks.
-_ENTER_TRIES = 500
 
 _START_ERROR = "StartError"
 _NEVER = "1970-01-01T00:00:00Z"
@@ -64,7 +58,7 @@ class ContainerRun:
             else MemoryLimit()
         )
         self._process: Process | None = None
-        self._inside = _Inside()
+        self._inside = Inside()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         #: Commands that clients and probes run beside the process; they end with it.
         self.beside: set[Process] = set()
@@ -92,8 +86,7 @@ class ContainerRun:
     async def entered(self) -> None:
         """Wait until the namespaces are furnished and the container's own program has begun."""
         if self._sandbox is not None:
-            await self._inside.known()
-            await _replaced(self.first_pid, os.path.realpath(self._sandbox.program))
+            await self._inside.begun(os.path.realpath(self._sandbox.program))
 
     async def exited(self) -> int:
         """The exit code, once :meth:`wait` has seen it."""
@@ -122,7 +115,7 @@ class ContainerRun:
         for process in self.beside:
             process.kill()
         for pump in self.outputs.values():
-            await pump.drain(_DRAIN_SECONDS)
+            await pump.drain(DRAIN_SECONDS)
         self.log.close()
         self._close_input()
         oom = await self._limit.finish()
@@ -254,79 +247,6 @@ class ContainerRun:
         if not text and policy == "FallbackToLogsOnError" and code != 0:
             text = tail(self.log.folder, self.log.run, _FALLBACK_LINES, _FALLBACK_BYTES)
         return text.decode("utf-8", "replace")
-
-
-class _Inside:
-    """What bubblewrap tells of the container: its first process, and whether it was reached."""
-
-    def __init__(self) -> None:
-        self.pid: int | None = None
-        self._pidfd: int | None = None
-        self._reached = False
-        self._pump: Pump | None = None
-        self._told = b""
-        self._known = asyncio.Event()
-
-    def open(self) -> int:
-        """Begin to listen; returns the end to write to, which is the caller's to close."""
-        read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        self._pump = Pump(read_end, sink=self._note, finish=self._known.set)
-        return write_end
-
-    def close(self) -> None:
-        """Stop listening."""
-        if self._pump is not None:
-            self._pump.close()
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
-
-    async def known(self) -> None:
-        """Wait until the first process is known, if there is to be one."""
-        if self._pump is not None:
-            await self._known.wait()
-
-    async def ended(self) -> None:
-        """Wait for all that bubblewrap has to tell; the process has ended."""
-        if self._pump is not None:
-            await self._pump.drain(_DRAIN_SECONDS)
-        self.close()
-
-    def failure(self, code: int) -> bool:
-        """Whether bubblewrap gave up before the container's own program began."""
-        return self._pump is not None and not self._reached and code == 1
-
-    def signal(self, number: int) -> bool:
-        """Send a signal to the first process; False where there is none of that kind."""
-        if self._pidfd is None:
-            return False
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
-        return True
-
-    def _note(self, data: bytes) -> None:
-        *lines, self._told = (self._told + data).split(b"\n")
-        for line in lines:
-            fact = json.loads(line)
-            self._reached = self._reached or "exit-code" in fact
-            if "child-pid" in fact:
-                self.pid = fact["child-pid"]
-                with contextlib.suppress(ProcessLookupError):
-                    self._pidfd = os.pidfd_open(fact["child-pid"])
-                self._known.set()
-
-
-async def _replaced(pid: int | None, program: str) -> None:
-    """Wait until *pid* is no longer *program*, which tells nobody when it makes way."""
-    for _ in range(_ENTER_TRIES):
-        try:
-            if os.readlink(f"/proc/{pid}/exe") != program:
-                return
-        except PermissionError:  # a privileged bubblewrap that has not given up its rights yet
-            pass
-        except FileNotFoundError:
-            return
-        await asyncio.sleep(0.002)
 
 
 def set_size(terminal: int, columns: int, rows: int) -> None:

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from podlift.local.errors import InternalError
 from podlift.local.kubelet.containers import ContainerRun, set_size
 from podlift.local.kubelet.executables import CannotStart, find_executable
+from podlift.local.kubelet.inside import DRAIN_SECONDS
 from podlift.local.kubelet.pipes import Input, Outlet, Pump
 from podlift.local.kubelet.processes import Command, Process, Processes, SpawnFailed
-
-_DRAIN_SECONDS = 2.0
 
 
 class Exec:
@@ -82,7 +81,7 @@ class Exec:
         code = await self._process.wait()
         self._run.beside.discard(self._process)
         for pump in self._outputs:
-            await pump.drain(_DRAIN_SECONDS)
+            await pump.drain(DRAIN_SECONDS)
         if self._stdin is not None:
             self._stdin.close()
         if self._terminal is not None:

@@ -260,9 +260,33 @@ def test_nothing_of_a_container_outlives_it(which: str, request: pytest.FixtureR
     pods.create("daemon", ["sh", "-c", "setsid sleep 987654 & echo $!"])
     pods.until("daemon")
     time.sleep(0.2)
-    assert b"987654" not in b"".join(
-        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
-    )
+    assert not is_running("987654")
+
+
+def is_running(mark: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if mark.encode() in path.read_bytes():
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return False
+
+
+@pytest.mark.parametrize("which", ["cluster", "bare_cluster"])
+def test_pods_deleted_while_they_start_leave_nothing(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    pods = Pods(request.getfixturevalue(which), "default")
+    for number in range(20):
+        pods.create(f"brief-{number}", ["sleep", "975313"], terminationGracePeriodSeconds=0)
+        status, _ = pods.cluster.request("DELETE", f"{pods.core}/pods/brief-{number}")
+        assert status == 200
+    for _ in range(300):
+        if not is_running("975313"):
+            break
+        time.sleep(0.02)
+    assert not is_running("975313")
 
 
 def test_previous_log_after_a_restart(pods: Pods) -> None:
