@@ -16,6 +16,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import aiohttp
+
 from podlift.kube.errors import ConfigurationError
 
 _AUTH_PROVIDERS = ("oidc", "gcp")
@@ -115,7 +117,7 @@ async def ask_auth_provider(
             context=context,
             client_configuration=configuration,
         )
-    except (library.ConfigException, ValueError, OSError) as error:
+    except (library.ConfigException, aiohttp.ClientError, ValueError, OSError) as error:
         raise ConfigurationError(
             f"The {provider} login of context {context!r} is not usable: {error}"
         ) from error
