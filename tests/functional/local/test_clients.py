@@ -7,15 +7,23 @@ import gc
 import warnings
 from typing import Any
 
-import kr8s
-import kubernetes
-import kubernetes_asyncio
+import kr8s as kr8s_package
+import kubernetes as official_package
+import kubernetes.stream as official_stream
+import kubernetes_asyncio as asyncio_package
+import kubernetes_asyncio.stream as asyncio_stream
 import pytest
-from kr8s.asyncio.objects import Pod as Kr8sPod
-from kubernetes.stream import stream
-from kubernetes_asyncio.stream import WsApiClient
+from kr8s.asyncio import objects as kr8s_objects
 
 pytestmark = pytest.mark.functional
+
+# What these packages say of their types is wrong in places, so nothing is made of it.
+kr8s: Any = kr8s_package
+kubernetes: Any = official_package
+kubernetes_asyncio: Any = asyncio_package
+Kr8sPod: Any = kr8s_objects.Pod
+stream: Any = official_stream.stream
+WsApiClient: Any = asyncio_stream.WsApiClient
 
 
 def pod(name: str, script: str) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def _replay(cluster: Any, file: str) -> dict[int, Answer]:
 def _prepare(cluster: Any, case: str) -> None:
     """Bring about what the recording found when it came to this case."""
     pods = "/api/v1/namespaces/rec2/pods"
+    spec: dict[str, Any]
     if case == "status patch":
         _until(cluster, f"{pods}/gated", lambda body: body["status"]["phase"] == "Running")
     elif case == "log of a container that waits to start":

@@ -40,18 +40,21 @@ class Node:
             known.taken if known else {},
         )
 
-    def see(self, pod: Obj, *, gone: bool) -> None:
-        """Count a pod that is on this node, or count it no more."""
+    def see(self, pod: Obj, *, gone: bool) -> bool:
+        """Count a pod that is on this node, or count it no more; True where room came free."""
         uid = pod["metadata"]["uid"]
         over = gone or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if over or pod["spec"].get("nodeName") != self.name:
-            for name, amount in self.pods.pop(uid, {}).items():
+            freed = self.pods.pop(uid, {})
+            for name, amount in freed.items():
                 self.taken[name] -= amount
-        elif uid not in self.pods:
+            return bool(freed)
+        if uid not in self.pods:
             amounts = {**pod_requests(pod["spec"]), "pods": Decimal(1)}
             self.pods[uid] = amounts
             for name, amount in amounts.items():
                 self.taken[name] = self.taken.get(name, Decimal(0)) + amount
+        return False
 
 
 def misfits(pod: Obj, node: Node) -> list[str]:

@@ -22,6 +22,9 @@ class Scheduler:
         self._recorder = Recorder(store, NAME, events_v1=True)
         self._waiting: dict[tuple[str, str], Obj] = {}
         self._nodes: dict[str, Node] = {}
+        # What to look at next: pods that are new or changed, or all when there is new room.
+        self._fresh: set[tuple[str, str]] = set()
+        self._room_changed = False
 
     async def run(self) -> None:
         """Schedule what waits, again whenever a pod or a node changes."""
@@ -44,19 +47,25 @@ class Scheduler:
             else:
                 known = self._nodes.get(meta["name"])
                 self._nodes[meta["name"]] = Node.of(event.object, known)
+                self._room_changed = True
             return
         key = (meta["namespace"], meta["name"])
         pod = event.object
         gone = event.type is ChangeType.DELETED
         for node in self._nodes.values():
-            node.see(pod, gone=gone)
-        if not gone and _is_waiting(pod):
-            self._waiting[key] = pod
-        else:
+            self._room_changed |= node.see(pod, gone=gone)
+        if gone or not _is_waiting(pod):
             self._waiting.pop(key, None)
+            return
+        before = self._waiting.get(key)
+        if before is None or before["spec"] != pod["spec"]:
+            self._fresh.add(key)
+        self._waiting[key] = pod
 
     def _schedule(self) -> None:
-        for pod in sorted(self._waiting.values(), key=_order):
+        keys = set(self._waiting) if self._room_changed else self._fresh & self._waiting.keys()
+        self._room_changed, self._fresh = False, set()
+        for pod in sorted((self._waiting[key] for key in keys), key=_order):
             self._try(pod)
 
     def _try(self, pod: Obj) -> None:

@@ -60,7 +60,8 @@ def apply(shape: Shape, value: Obj, applied: Applied) -> Obj:
         if manager != applied.manager:
             dropped -= paths
     result: Obj = _merge(shape, value, config)
-    for path in sorted(dropped, key=len, reverse=True):
+    # An item goes before its fields, which would otherwise leave an item without its key.
+    for path in sorted(dropped, key=len):
         result = _without(shape, result, path)
     owners.paths[applied.manager] = wanted
     meta = dict(result.get("metadata") or {})
