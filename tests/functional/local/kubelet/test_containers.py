@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -321,6 +322,23 @@ def test_probes_decide_readiness_and_restart(pods: Pods, tmp_path: Path) -> None
     )
 
 
+def test_probes_over_the_network(pods: Pods) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    container = {
+        "ports": [{"name": "web", "containerPort": port}],
+        "startupProbe": {"tcpSocket": {"port": "web"}, "periodSeconds": 1, "failureThreshold": 20},
+        "readinessProbe": {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1},
+    }
+    command = ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    pods.create("web", command, container, terminationGracePeriodSeconds=0)
+    first = pods.until("web", "Running")["status"]["containerStatuses"][0]
+    assert (first["started"], first["ready"]) == (False, False)
+    pods.until_true("web", lambda pod: pod["status"]["containerStatuses"][0]["ready"])
+    assert '"GET / HTTP/1.1" 200' in pods.log("web")
+
+
 def test_pre_stop_hook_runs_before_the_end(pods: Pods, tmp_path: Path) -> None:
     hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo stop > {tmp_path}/hook"]}}}
     pods.create("hooked", ["sleep", "60"], {"lifecycle": hook}, terminationGracePeriodSeconds=1)
@@ -381,8 +399,8 @@ async def test_exec_in_the_containers_namespaces(
     query = "stdin=true&stdout=true&stderr=true&command=sh&command=-c&command=" + (
         "cat /seen-only-here/f; cat /proc/1/cmdline; cat; echo err >%262; exit 3"
     ).replace(" ", "%20").replace(";", "%3B")
-    async with connect(session, f"{pods.core}/pods/e/exec", query) as socket:
-        frames = Frames(socket)
+    async with connect(session, f"{pods.core}/pods/e/exec", query) as websocket:
+        frames = Frames(websocket)
         await frames.send(0, b"typed")
         await frames.send(255, b"\0")
         status = await frames.end()
@@ -397,8 +415,8 @@ async def test_exec_with_a_terminal(pods: Pods, session: aiohttp.ClientSession) 
     await asyncio.to_thread(pods.create, "t", ["sleep", "60"])
     await asyncio.to_thread(pods.until, "t", "Running")
     query = "stdin=true&stdout=true&tty=true&command=sh"
-    async with connect(session, f"{pods.core}/pods/t/exec", query) as socket:
-        frames = Frames(socket)
+    async with connect(session, f"{pods.core}/pods/t/exec", query) as websocket:
+        frames = Frames(websocket)
         await frames.send(4, b'{"Width": 111, "Height": 33}')
         await frames.send(0, b"stty size; echo ok-$((1+1))\n")
         await frames.until(1, b"ok-2")
@@ -412,8 +430,8 @@ async def test_exec_of_a_missing_command(pods: Pods, session: aiohttp.ClientSess
     await asyncio.to_thread(pods.create, "m", ["sleep", "60"])
     await asyncio.to_thread(pods.until, "m", "Running")
     query = "stdout=true&command=/no/such"
-    async with connect(session, f"{pods.core}/pods/m/exec", query) as socket:
-        status = await Frames(socket).end()
+    async with connect(session, f"{pods.core}/pods/m/exec", query) as websocket:
+        status = await Frames(websocket).end()
     assert status["code"] == 500
     assert 'exec: "/no/such": stat /no/such: no such file or directory' in status["message"]
 
@@ -425,8 +443,8 @@ async def test_attach_hands_over_input_and_output(
     await asyncio.to_thread(pods.create, "a", ["sh", "-c", script], {"stdin": True})
     await asyncio.to_thread(pods.until, "a", "Running")
     query = "stdin=true&stdout=true&stderr=true&container=base"
-    async with connect(session, f"{pods.core}/pods/a/attach", query) as socket:
-        frames = Frames(socket)
+    async with connect(session, f"{pods.core}/pods/a/attach", query) as websocket:
+        frames = Frames(websocket)
         await frames.send(0, b"world\n")
         status = await frames.end()
     assert (frames.channels[1], frames.channels[2]) == (b"got world\n", b"err\n")
