@@ -83,11 +83,19 @@ def _next_steps(home: Home) -> RenderableType:
     steps = Table.grid(padding=(0, 2))
     steps.add_row("Logs of the tasks", _path(home.task_logs))
     steps.add_row("Logs of Airflow and the cluster", _path(home.process_logs))
-    steps.add_row("See this run in the browser", f"podlift up --home {home.root}")
+    steps.add_row("See this run in the browser", f"podlift up --home {short(home.root)}")
     steps.add_row("Serve your own DAGs", "podlift up --dags FOLDER")
     steps.add_row("The cluster alone, for kubectl", "podlift cluster up")
     return Group(Text("Nothing is left running. To go on:", style="bold"), steps)
 
 
 def _path(folder: Path) -> Text:
-    return Text(str(folder), overflow="fold")
+    return Text(short(folder), overflow="fold")
+
+
+def short(folder: Path) -> str:
+    """Return the path as one would type it, with `~` for the user's own folder."""
+    try:
+        return f"~/{folder.relative_to(Path.home())}"
+    except ValueError:
+        return str(folder)
