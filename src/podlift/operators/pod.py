@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from podlift.operators.errors import PodNotCreated, PodStopped
+from podlift.operators.errors import PodNotCreated, PodStopped, PodTaskError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -108,6 +108,9 @@ class KubernetesPodOperator(BaseOperator):
             self._background.result()
         except CancelledError:
             raise PodStopped("The task was told to stop, and its pod was deleted.") from None
+        except PodTaskError as error:
+            # The message says it all; where in Podlift it was raised is of no use in a task's log.
+            raise error.with_traceback(None) from None
         finally:
             self._background = None
 

@@ -194,7 +194,9 @@ class PodRun:
         if has_started(view.pod, self.main) or is_deleted(view.pod):
             return False
         found = diagnose(view.pod, view.events, main=self.main)
-        return found is not None and not found.can_heal
+        if found is None or found.exit_code is not None:
+            return False  # where an init container has ended, the pod is about to
+        return not found.can_heal
 
     def _check_watched(self, view: PodView) -> None:
         if view.failure is not None:
