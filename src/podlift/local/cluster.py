@@ -109,6 +109,7 @@ class LocalCluster:
         self._lock: int | None = None
         self._store: Store | None = None
         self._kubelet: Kubelet | None = None
+        self._listener: socket.socket | None = None
         self._runner: web.ServerRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
@@ -148,6 +149,9 @@ class LocalCluster:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         if self._lock is not None:
             for name in ("kubeconfig", RECORD):
                 (self._home / name).unlink(missing_ok=True)
@@ -170,7 +174,7 @@ class LocalCluster:
         for name in FIRST:
             make_namespace(store, name)
             furnish(store, name, certificates.authority)
-        listener = _listener(self._options.host, self._options.port)
+        listener = self._listener = _listener(self._options.host, self._options.port)
         port = listener.getsockname()[1]
         tokens = Tokens(secrets.token_urlsafe(32))
         kubelet = self._kubelet = Kubelet(
