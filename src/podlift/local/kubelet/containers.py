@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import pty
 import signal
 import struct
 import termios
@@ -206,7 +205,7 @@ class ContainerRun:
     def _streams(self) -> tuple[list[int], list[int]]:
         """The child's descriptors 0 to 2, and our ends of them: output, errors, input."""
         if self.launch.tty:
-            ours, theirs = pty.openpty()
+            ours, theirs = os.openpty()
             return [theirs, os.dup(theirs), os.dup(theirs)], [ours]
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
         err_read, err_write = os.pipe2(os.O_CLOEXEC)

@@ -305,5 +305,6 @@ def _is_finished(pod: Obj) -> bool:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in tuple[bytes, ...]():
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
         yield chunk

@@ -1,14 +1,13 @@
 """Reading logs back: whole, from a time, the last lines, or as they are written.
 
-Positions are found by seeking, and lines are converted by the chunk, so that a large log costs
-little more than copying it.
+Positions are found by seeking, and entries have heads of one length, which are cut off by the
+chunk: a large log costs little more than copying it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +18,10 @@ from podlift.local.kubelet.logs import LogWriter, log_files
 
 _CHUNK = 256 << 10
 _TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
+#: What goes before a line: the time, the stream and the tag.
+_HEAD_LENGTH = _TIME_LENGTH + len(" stdout F ")
 
-_WITH_TIME = re.compile(rb"^(.{30}) std(?:out|err) F ", re.MULTILINE)
-_WITHOUT_TIME = re.compile(rb"^.{30} std(?:out|err) F ", re.MULTILINE)
-_PARTIAL = re.compile(rb"^.{30} std(?:out|err) P ", re.MULTILINE)
+_PARTS = (b" stdout P ", b" stderr P ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +218,12 @@ class _Converter:
         self._inside_line = False
 
     def __call__(self, entries: bytes) -> bytes:
-        if self._inside_line or _PARTIAL.search(entries):
-            return b"".join(map(self._one, entries.split(b"\n")[:-1]))
+        lines = entries.split(b"\n")
+        if self._inside_line or any(part in entries for part in _PARTS):
+            return b"".join(map(self._one, lines[:-1]))
         if self._timestamps:
-            return _WITH_TIME.sub(rb"\1 ", entries)
-        return _WITHOUT_TIME.sub(b"", entries)
+            return b"\n".join([line[: _TIME_LENGTH + 1] + line[_HEAD_LENGTH:] for line in lines])
+        return b"\n".join([line[_HEAD_LENGTH:] for line in lines])
 
     def _one(self, entry: bytes) -> bytes:
         moment, _, tag, line = entry.split(b" ", 3)

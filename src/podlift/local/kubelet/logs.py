@@ -16,6 +16,8 @@ from pathlib import Path
 MAX_BYTES = 10 << 20
 MAX_FILES = 5
 
+_SECOND = 1_000_000_000
+
 #: A longer line is kept in parts, as containerd does.
 MAX_LINE = 16 << 10
 
@@ -49,12 +51,7 @@ class LogWriter:
         """Log what was read from *stream* (``b"stdout"`` or ``b"stderr"``)."""
         lines = (self._rest[stream] + data).split(b"\n")
         rest = lines.pop()
-        entries: list[bytes] = []
-        for line in lines:
-            while len(line) > MAX_LINE:
-                entries.append(self._entry(stream, b"P", line[:MAX_LINE]))
-                line = line[MAX_LINE:]
-            entries.append(self._entry(stream, b"F", line))
+        entries = self._entries(stream, lines)
         while len(rest) >= MAX_LINE:
             entries.append(self._entry(stream, b"P", rest[:MAX_LINE]))
             rest = rest[MAX_LINE:]
@@ -87,8 +84,21 @@ class LogWriter:
         finally:
             self._waiting.discard(waiter)
 
+    def _entries(self, stream: bytes, lines: list[bytes]) -> list[bytes]:
+        if all(len(line) <= MAX_LINE for line in lines):
+            second, fraction = self._clock.take(len(lines))
+            head = b"%s.%%09dZ %s F %%s\n" % (second, stream)
+            return [head % pair for pair in enumerate(lines, fraction)]
+        entries = []
+        for line in lines:
+            while len(line) > MAX_LINE:
+                entries.append(self._entry(stream, b"P", line[:MAX_LINE]))
+                line = line[MAX_LINE:]
+            entries.append(self._entry(stream, b"F", line))
+        return entries
+
     def _entry(self, stream: bytes, tag: bytes, line: bytes) -> bytes:
-        return b"%s %s %s %s\n" % (self._clock.next(), stream, tag, line)
+        return b"%s.%09dZ %s %s %s\n" % (*self._clock.take(1), stream, tag, line)
 
     def _append(self, data: bytes) -> None:
         if self._size and self._size + len(data) > self._max_bytes:
@@ -123,10 +133,14 @@ class _Clock:
         self._second = -1
         self._text = b""
 
-    def next(self) -> bytes:
-        self._last = max(time.time_ns(), self._last + 1)
-        second, fraction = divmod(self._last, 1_000_000_000)
+    def take(self, count: int) -> tuple[bytes, int]:
+        """The present second, and the first of *count* nanoseconds in it that are now used."""
+        begin = max(time.time_ns(), self._last + 1)
+        second, fraction = divmod(begin, _SECOND)
+        if fraction + count > _SECOND:
+            second, fraction = second + 1, 0
+        self._last = second * _SECOND + fraction + count - 1
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        return b"%s.%09dZ" % (self._text, fraction)
+        return self._text, fraction

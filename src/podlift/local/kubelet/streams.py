@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pty
 from collections.abc import AsyncIterator, Sequence
 
 from podlift.local.errors import InternalError
@@ -144,7 +143,7 @@ async def start_exec(
     fds: list[int] = []
     terminal = None
     if tty:
-        terminal, theirs = pty.openpty()
+        terminal, theirs = os.openpty()
         fds, keep = [theirs, os.dup(theirs), os.dup(theirs)], [os.dup(terminal)]
         feed = os.dup(terminal) if stdin else None
     else:
