@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
-import fcntl
-import json
 import logging
 import os
 import secrets
@@ -22,7 +19,7 @@ from aiohttp import web
 from podlift.local import errors
 from podlift.local.api.access import Tokens
 from podlift.local.api.server import ApiServer, server_of, tls_context
-from podlift.local.certificates import Certificates, make_certificates
+from podlift.local.certificates import make_certificates
 from podlift.local.controllers.claims import ClaimController
 from podlift.local.controllers.garbage import GarbageCollector
 from podlift.local.controllers.jobs import JobController
@@ -30,6 +27,17 @@ from podlift.local.controllers.namespaces import FIRST, NamespaceController, fur
 from podlift.local.controllers.quota import QuotaController
 from podlift.local.controllers.recorder import EventSweeper
 from podlift.local.controllers.scheduler import Scheduler
+from podlift.local.home import (
+    RECORD,
+    ClusterRecord,
+    Endpoint,
+    kubeconfig_text,
+    lock_home,
+    make_home,
+    started_at,
+    write_certificates,
+    write_private,
+)
 from podlift.local.kubelet import Kubelet
 from podlift.local.kubelet.contract import KubeletOptions
 from podlift.local.store import Disk, Store
@@ -49,47 +57,6 @@ class ClusterOptions:
     host: str = "127.0.0.1"
     port: int = 0
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """How to reach a running cluster."""
-
-    url: str
-    kubeconfig: Path
-    token: str
-    ca_certificate: Path
-
-
-#: The file in the home folder that says which process runs the cluster.
-RECORD = "cluster.json"
-
-
-class ClusterRecord(msgspec.Struct, frozen=True):
-    """What :data:`RECORD` holds: the process, when it was started, and where it listens."""
-
-    pid: int
-    started: int
-    url: str
-    token: str
-
-    def endpoint(self, home: Path) -> Endpoint:
-        """How to reach the cluster."""
-        return Endpoint(self.url, home / "kubeconfig", self.token, home / "pki" / "ca.crt")
-
-
-def started_at(pid: int) -> int | None:
-    """When a process was started, in clock ticks since the machine was; None where it is gone.
-
-    With the number this names a process for as long as the machine runs. A process that has
-    ended and was not waited for counts as gone.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 class LocalCluster:
@@ -126,8 +93,8 @@ class LocalCluster:
 
         Raises a :class:`~podlift.local.errors.LocalError`, and leaves nothing running then.
         """
-        _make_home(self._home)
-        self._lock = _locked(self._home)
+        make_home(self._home)
+        self._lock = lock_home(self._home)
         try:
             return await self._start()
         except BaseException:
@@ -168,7 +135,7 @@ class LocalCluster:
 
     async def _start(self) -> Endpoint:
         certificates = make_certificates(self._options.host)
-        paths = _write_certificates(self._home / "pki", certificates)
+        paths = write_certificates(self._home / "pki", certificates)
         disk = Disk(self._home / "state.db")
         store = self._store = Store(disk)
         for name in FIRST:
@@ -224,38 +191,11 @@ class LocalCluster:
         host = self._options.host
         url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
         kubeconfig = self._home / "kubeconfig"
-        _write_private(kubeconfig, _kubeconfig(url, authority, token))
+        write_private(kubeconfig, kubeconfig_text(url, authority, token))
         pid = os.getpid()
         record = ClusterRecord(pid, started_at(pid) or 0, url, token)
-        _write_private(self._home / RECORD, msgspec.json.encode(record).decode())
+        write_private(self._home / RECORD, msgspec.json.encode(record).decode())
         return record.endpoint(self._home)
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.chmod(0o700)
-        probe = home / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise errors.HomeUnusable(
-            f"The home folder {home} cannot be used ({error.strerror}); "
-            "choose another one or change its permissions."
-        ) from error
-
-
-def _locked(home: Path) -> int:
-    """Hold the home folder for this process; the lock goes when the process does."""
-    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise errors.AlreadyRunning(
-            f"A cluster already runs from {home}; stop it or choose another home folder."
-        ) from None
-    return handle
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -277,45 +217,3 @@ def _listener(host: str, port: int) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
-
-
-def _write_certificates(folder: Path, certificates: Certificates) -> dict[str, str]:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    paths = {
-        "authority": folder / "ca.crt",
-        "certificate": folder / "apiserver.crt",
-        "key": folder / "apiserver.key",
-    }
-    _write_private(paths["authority"], certificates.authority)
-    _write_private(paths["certificate"], certificates.certificate)
-    _write_private(paths["key"], certificates.key)
-    return {name: str(path) for name, path in paths.items()}
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, all of it or nothing."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    new.replace(path)
-
-
-def _kubeconfig(url: str, authority: str, token: str) -> str:
-    """A kubeconfig as JSON, which is YAML as well."""
-    name = "podlift-local"
-    ca_data = base64.b64encode(authority.encode()).decode()
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {"name": name, "cluster": {"server": url, "certificate-authority-data": ca_data}}
-        ],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [
-            {"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}
-        ],
-        "current-context": name,
-    }
-    return json.dumps(config, indent=2) + "\n"

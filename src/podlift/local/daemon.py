@@ -22,14 +22,8 @@ from pathlib import Path
 import msgspec
 
 from podlift.local import errors
-from podlift.local.cluster import (
-    RECORD,
-    ClusterOptions,
-    ClusterRecord,
-    Endpoint,
-    LocalCluster,
-    started_at,
-)
+from podlift.local.cluster import ClusterOptions, LocalCluster
+from podlift.local.home import RECORD, ClusterRecord, Endpoint, make_home, started_at
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 45.0
@@ -121,16 +115,9 @@ def _command(options: ClusterOptions, home: Path, answer: int) -> list[str]:
 
 
 def _open_log(home: Path) -> int:
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(
-            home / "cluster.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
-    except OSError as error:
-        raise errors.HomeUnusable(
-            f"The home folder {home} cannot be used ({error.strerror}); "
-            "choose another one or change its permissions."
-        ) from error
+    make_home(home)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.open(home / "cluster.log", flags, 0o600)
 
 
 def _answer_of(process: subprocess.Popen[bytes], reading: int, home: Path) -> Endpoint:

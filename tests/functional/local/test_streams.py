@@ -61,7 +61,14 @@ async def frames(
         async for message in socket:
             said[message.data[0]] = said.get(message.data[0], b"") + message.data[1:]
             order.append(message.data[0])
-        return socket.protocol, said, order
+        protocol = socket.protocol
+    await _closed()
+    return protocol, said, order
+
+
+async def _closed() -> None:
+    """Give TLS the moment that it needs to close, as aiohttp's documentation advises."""
+    await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,7 @@ async def test_a_handshake_is_refused(
 ) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await frames(cluster, f"{pods}/{query}", [protocol], [])
+    await _closed()
     assert caught.value.status == status
 
 

@@ -13,7 +13,7 @@ from podlift.local import errors, quantities
 from podlift.local.api import protobuf
 from podlift.local.api.requests import UnknownPath, accepted, target_of
 from podlift.local.api.schema import check_fields
-from podlift.local.api.tables import duration, pod_status
+from podlift.local.api.words import duration, pod_status
 from podlift.local.controllers.fitting import Node, explain, misfits
 from podlift.local.controllers.job_status import free_indexes, missing
 from podlift.local.controllers.quota import exceeded
