@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +24,7 @@ class Background(Generic[T]):
     def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._make = make
         self._done: Future[T] = Future()
+        self._over = threading.Event()
         self._stopped = False
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[T]] | None = None
 
@@ -35,13 +36,15 @@ class Background(Generic[T]):
         """
         # Log records of the thread belong to the task as those of the main thread do.
         context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(self._run,), name="podlift-pod")
-        thread.start()
         try:
+            # A handler may raise at any moment, also while the thread is being started.
+            threading.Thread(target=context.run, args=(self._run,), name="podlift-pod").start()
             return self._done.result()
         finally:
-            self.stop()
-            thread.join()
+            has_begun = not self._done.cancel()  # what has not begun never will
+            if has_begun:
+                self.stop()
+                self._over.wait()
 
     def stop(self) -> None:
         """Cancel it, from any thread or signal handler; only the first call does something."""
@@ -54,7 +57,11 @@ class Background(Generic[T]):
                 loop.call_soon_threadsafe(task.cancel)
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        if self._done.set_running_or_notify_cancel():
+            try:
+                asyncio.run(self._main())
+            finally:
+                self._over.set()
 
     async def _main(self) -> None:
         task = asyncio.ensure_future(self._make())
@@ -63,7 +70,7 @@ class Background(Generic[T]):
             task.cancel()
         await asyncio.wait({task})
         if task.cancelled():
-            self._done.cancel()
+            self._done.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
             self._done.set_exception(error)
         else:

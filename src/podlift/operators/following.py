@@ -175,7 +175,7 @@ class LogFollower:
                 break  # the pod is gone, and its log with it
             except KubeError as error:
                 if not _may_pass(error):
-                    self._warn(f"The end of the log cannot be read: {error}")
+                    self._warn(f"The log cannot be read: {error}")
                     break
                 await asyncio.sleep(backoff.next(error))
             else:

@@ -102,8 +102,8 @@ def test_ten_thousand_lines_arrive_in_order_and_complete(task: MakeTask) -> None
 
 def test_a_container_that_does_not_start_in_time_is_given_up(task: MakeTask) -> None:
     missing = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "nope", "key": "k"}}}
-    stuck = task("true", env_vars=[missing], startup_timeout_seconds=2, on_finish_action="keep_pod")
-    with pytest.raises(PodNotStarted, match="did not start within 2 seconds") as failure:
+    stuck = task("true", env_vars=[missing], startup_timeout_seconds=3, on_finish_action="keep_pod")
+    with pytest.raises(PodNotStarted, match="did not start within 3 seconds") as failure:
         stuck.run()
     assert failure.value.diagnosis is not None
     assert failure.value.diagnosis.cause is Cause.CONFIGURATION

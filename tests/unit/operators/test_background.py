@@ -58,11 +58,13 @@ def test_a_signal_handler_can_stop_it_and_it_cleans_up_first(usr1: None) -> None
     assert cleaned_up == [True]
 
 
-def test_an_exception_of_a_signal_handler_ends_it_and_goes_on(usr1: None) -> None:
+@pytest.mark.parametrize("pause", [0, 0.1], ids=["while the thread starts", "later"])
+def test_an_exception_of_a_signal_handler_ends_it_and_goes_on(usr1: None, pause: float) -> None:
     cleaned_up: list[bool] = []
 
     async def work() -> None:
         try:
+            await asyncio.sleep(pause)
             os.kill(os.getpid(), signal.SIGUSR1)
             await asyncio.Event().wait()
         finally:
