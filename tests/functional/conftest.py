@@ -1,4 +1,4 @@
-"""A real local cluster for the functional tests, in a process of its own."""
+"""The cluster of the functional tests: a local one in a process of its own, or a real one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from urllib.error import HTTPError
 
 import pytest
 
+from podlift.kube import load_connection
+from podlift.kube.access import Access
 from podlift.local import ClusterOptions, LocalCluster
 
 _START_SECONDS = 30.0
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,15 @@ class Cluster:
     token: str
     kubeconfig: Path
     ca_certificate: Path
-    home: Path
-    pid: int
+    client_certificate: Path | None = None
 
     def tls(self) -> ssl.SSLContext:
         """A context that trusts the cluster's authority and nothing else."""
-        return ssl.create_default_context(cafile=str(self.ca_certificate))
+        context = ssl.create_default_context(cafile=str(self.ca_certificate))
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as podlift.kube.access, and why
+        if self.client_certificate is not None:
+            context.load_cert_chain(self.client_certificate)
+        return context
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """One plain request: status code and decoded body."""
@@ -103,8 +110,7 @@ def start_cluster(home: Path, sandbox: str = "auto") -> tuple[Cluster, subproces
         time.sleep(0.02)
     ready = json.loads((home / "ready.json").read_text())
     kubeconfig, authority = home / "kubeconfig", home / "pki" / "ca.crt"
-    cluster = Cluster(ready["url"], ready["token"], kubeconfig, authority, home, process.pid)
-    return cluster, process
+    return Cluster(ready["url"], ready["token"], kubeconfig, authority), process
 
 
 def stop_cluster(process: subprocess.Popen[bytes]) -> None:
@@ -117,26 +123,79 @@ def stop_cluster(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One cluster for all functional tests; each works in a ``namespace`` of its own."""
-    home = tmp_path_factory.mktemp("cluster") / "home"
-    running, process = start_cluster(home)
+@contextmanager
+def _local(folder: Path, sandbox: str = "auto") -> Iterator[Cluster]:
+    home = folder / "home"
+    running, process = start_cluster(home, sandbox)
     yield running
     stop_cluster(process)
     log = (home.parent / f"{home.name}.log").read_text()
     assert "Traceback" not in log, log
+
+
+@contextmanager
+def _real(folder: Path) -> Iterator[Cluster]:
+    """The single node of ``tests/real``; one that runs already is used and goes on running."""
+    runs = _node("status").returncode == 0
+    started = _node("up")
+    if started.returncode != 0:
+        raise RuntimeError(started.stderr)
+    try:
+        yield _cluster_of(Path(started.stdout.splitlines()[-1]), folder)
+    finally:
+        if not runs:
+            assert _node("down").returncode == 0
+
+
+def _node(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.real", command],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _cluster_of(kubeconfig: Path, folder: Path) -> Cluster:
+    """The cluster that a kubeconfig leads to; its authority and certificate go into ``folder``."""
+    access = asyncio.run(_access(kubeconfig))
+    authority = folder / "ca.crt"
+    authority.write_bytes(access.tls.ca or b"")
+    certificate = None
+    if access.tls.certificate is not None:
+        certificate = folder / "client.pem"
+        certificate.touch(mode=0o600)
+        certificate.write_bytes(access.tls.certificate + b"\n" + (access.tls.key or b""))
+    token = dict(access.headers).get("Authorization", "").removeprefix("Bearer ")
+    return Cluster(access.server, token, kubeconfig, authority, certificate)
+
+
+async def _access(kubeconfig: Path) -> Access:
+    return await (await load_connection(kubeconfig)).current()
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """The cluster that ``--cluster`` names; each test works in a ``namespace`` of its own."""
+    chosen, folder = pytestconfig.getoption("--cluster"), tmp_path_factory.mktemp("cluster")
+    if chosen == "local":
+        with _local(folder) as running:
+            yield running
+    elif chosen == "real":
+        with _real(folder) as running:
+            yield running
+    else:
+        yield _cluster_of(Path(chosen).resolve(), folder)
 
 
 @pytest.fixture(scope="session")
 def bare_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A second cluster, which does without bubblewrap."""
-    home = tmp_path_factory.mktemp("bare") / "home"
-    running, process = start_cluster(home, sandbox="none")
-    yield running
-    stop_cluster(process)
-    log = (home.parent / f"{home.name}.log").read_text()
-    assert "Traceback" not in log, log
+    """A second local cluster, which does without bubblewrap."""
+    with _local(tmp_path_factory.mktemp("bare"), sandbox="none") as running:
+        yield running
 
 
 @pytest.fixture
@@ -149,8 +208,18 @@ def namespace(cluster: Cluster) -> Iterator[str]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
     )
     assert status == 201, body
+    _wait_for_account(cluster, name)
     yield name
     cluster.remove_namespace(name)
+
+
+def _wait_for_account(cluster: Cluster, namespace: str) -> None:
+    """A controller makes the account that pods need, and the certificate that they mount."""
+    base, end = f"/api/v1/namespaces/{namespace}", time.monotonic() + _START_SECONDS
+    for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+        while cluster.request("GET", f"{base}/{path}")[0] != 200:
+            assert time.monotonic() < end, f"{namespace} does not get its {path}"
+            time.sleep(0.02)
 
 
 if __name__ == "__main__":
