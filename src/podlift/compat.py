@@ -4,6 +4,8 @@ places where it leans on something that Airflow does not promise."""
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import MutableMapping
 from configparser import ConfigParser
 from typing import TYPE_CHECKING, Any
 
@@ -63,3 +65,28 @@ def supervise(workload: Any, client: Client, server: str) -> int:
         sentry_integration=workload.sentry_integration,
     )
     return code
+
+
+def log_to_stdout() -> None:
+    """Send the supervisor's log to standard output as JSON, the lines that it writes to files.
+
+    The supervisor logs in its signal handler. If the signal comes while a line is being written,
+    that waits for ever for a lock which its own thread holds, and the task is never told to stop;
+    so that one line is dropped before it gets there.
+    """
+    import structlog
+    from airflow.sdk.log import configure_logging
+
+    configure_logging(output=sys.stdout.buffer, json_output=True)
+    processors = structlog.get_config()["processors"]
+    structlog.configure(processors=[_drop_line_of_signal_handler, *processors])
+
+
+def _drop_line_of_signal_handler(
+    logger: Any, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    import structlog
+
+    if str(event.get("event", "")).startswith("Received signal, forwarding"):
+        raise structlog.DropEvent
+    return event

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from podlift.worker.errors import WorkerError
@@ -43,12 +42,11 @@ def run_workload(workload: ExecuteTask) -> ExitCode:
     """
     import httpx
     from airflow.sdk.exceptions import TaskAlreadyRunningError
-    from airflow.sdk.log import configure_logging
 
     from podlift import compat
 
-    # The lines on stdout are the same as in the log file: what the pod's log is read back for.
-    configure_logging(output=sys.stdout.buffer, json_output=True)
+    # What is on stdout is the same as in the log file: the pod's log is read back from there.
+    compat.log_to_stdout()
     server = compat.execution_api_server_url()
     observer = StateObserver()
     try:

@@ -1,0 +1,262 @@
+"""``python -m podlift.worker`` as a pod runs it, against an execution API."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.executors import workloads
+
+from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, new_key, seal
+from podlift.worker.outcome import ExitCode
+
+pytestmark = pytest.mark.functional
+
+KEY = new_key()
+DAG = """
+import time
+from airflow.sdk import BaseOperator, dag, task
+
+class Slow(BaseOperator):
+    stopped = False
+
+    def execute(self, context):
+        print("started", flush=True)
+        while not self.stopped:
+            time.sleep(0.1)
+        raise RuntimeError("told to stop")
+
+    def on_kill(self):
+        self.stopped = True
+
+@dag(schedule=None)
+def work():
+    @task
+    def good():
+        print("hello from the task")
+
+    @task
+    def bad():
+        raise ValueError("on purpose")
+
+    good(), bad(), Slow(task_id="slow")
+
+work()
+"""
+
+
+class ExecutionApi(ThreadingHTTPServer):
+    """As much of Airflow's execution API as a task without inputs asks for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.states: list[str] = []
+        self.started = threading.Event()
+        self.should_retry = False
+        self.run_answer = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/execution/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ExecutionApi
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+        if self.path.endswith("/run"):
+            self.server.started.set()
+            detail = {"detail": {"reason": "invalid_state", "previous_state": "success"}}
+            good = self.server.run_answer == 200
+            self._answer(self.server.run_answer, self._context() if good else detail)
+        else:
+            if self.path.endswith("/state"):
+                self.server.states.append(body["state"])
+            self._answer(204, None)
+
+    do_PUT = do_POST = do_PATCH
+
+    def do_GET(self) -> None:
+        self._answer(404, {"detail": {"reason": "not_found"}})
+
+    def _context(self) -> dict[str, Any]:
+        now = datetime.now(UTC).isoformat()
+        return {
+            "dag_run": {
+                "dag_id": "work",
+                "run_id": "run",
+                "logical_date": now,
+                "data_interval_start": now,
+                "data_interval_end": now,
+                "run_after": now,
+                "start_date": now,
+                "end_date": None,
+                "run_type": "manual",
+                "state": "running",
+                "consumed_asset_events": [],
+                "partition_key": None,
+            },
+            "max_tries": 1,
+            "should_retry": self.server.should_retry,
+        }
+
+    def _answer(self, code: int, body: object) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def api() -> Iterator[ExecutionApi]:
+    server = ExecutionApi()
+    thread = threading.Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def workload(task_id: str) -> bytes:
+    ti = workloads.TaskInstanceDTO(
+        id=uuid.uuid4(),
+        dag_version_id=uuid.uuid4(),
+        dag_id="work",
+        task_id=task_id,
+        run_id="run",
+        try_number=1,
+        map_index=-1,
+        pool_slots=1,
+        queue="default",
+        priority_weight=1,
+    )
+    made = workloads.ExecuteTask(
+        ti=ti,
+        dag_rel_path=Path("work.py"),
+        token="the-tasks-token",
+        bundle_info=workloads.BundleInfo(name="dags-folder"),
+        log_path=f"{task_id}.log",
+    )
+    return made.model_dump_json().encode()
+
+
+def start(tmp_path: Path, url: str, **environment: str) -> subprocess.Popen[str]:
+    (tmp_path / "dags").mkdir(exist_ok=True)
+    (tmp_path / "dags" / "work.py").write_text(DAG)
+    return subprocess.Popen(
+        [sys.executable, "-m", "podlift.worker"],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": url,
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "1",
+            KEY_VARIABLE: KEY,
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(tmp_path: Path, url: str, **environment: str) -> tuple[int, str, str]:
+    process = start(tmp_path, url, **environment)
+    out, err = process.communicate(timeout=90)
+    return process.returncode, out, err
+
+
+def test_a_task_that_succeeds(tmp_path: Path, api: ExecutionApi) -> None:
+    code, out, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("good"), KEY))
+    assert code == 0, (out, err)
+    assert api.states == ["success"]
+    log = (tmp_path / "logs" / "good.log").read_text()
+    assert "hello from the task" in log
+    # What is kept of a pod's log is read by the same page.
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert "hello from the task" in [line["event"] for line in lines]
+    assert KEY not in out + err + log
+    assert "the-tasks-token" not in out + err + log
+
+
+def test_a_task_that_failed_and_will_be_tried_again(tmp_path: Path, api: ExecutionApi) -> None:
+    api.should_retry = True
+    code, _, _ = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("bad"), KEY))
+    assert code == ExitCode.FAILED
+    assert api.states == ["up_for_retry"]
+
+
+def test_a_pod_that_is_deleted_tells_its_task(tmp_path: Path, api: ExecutionApi) -> None:
+    process = start(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("slow"), KEY))
+    assert process.stdout is not None
+    assert any("started" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.FAILED
+    assert api.states == ["failed"]
+
+
+def test_a_task_that_airflow_no_longer_wants_is_not_run(tmp_path: Path, api: ExecutionApi) -> None:
+    api.run_answer = 409
+    code, _, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("good"), KEY))
+    assert code == ExitCode.UNREACHABLE
+    assert api.url in err.splitlines()[-1]
+
+
+def test_that_airflow_cannot_be_reached_is_said_in_a_sentence(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9/execution/"
+    code, _, err = run(tmp_path, nobody, PODLIFT_WORKLOAD=seal(workload("good"), KEY))
+    assert code == ExitCode.UNREACHABLE
+    assert nobody in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({}, ExitCode.NO_WORKLOAD),
+        ({WORKLOAD_VARIABLE: seal(b"x", KEY), KEY_VARIABLE: ""}, ExitCode.NO_KEY),
+        ({WORKLOAD_VARIABLE: seal(b"x", new_key())}, ExitCode.WRONG_KEY),
+        ({WORKLOAD_VARIABLE: seal(b"{}", KEY)}, ExitCode.BAD_WORKLOAD),
+    ],
+)
+def test_what_keeps_a_worker_from_its_task_is_one_sentence_and_a_code(
+    tmp_path: Path, environment: dict[str, str], code: ExitCode
+) -> None:
+    ended, out, err = run(tmp_path, "http://127.0.0.1:9/", **environment)
+    assert ended == code, err
+    assert err.splitlines()[-1].startswith("podlift.worker: ")
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_nothing_of_airflow_is_imported_before_the_workload_is_open(tmp_path: Path) -> None:
+    code = (
+        "import sys, os; from podlift.worker.__main__ import main; code = main();"
+        "print(code.name, [m for m in sys.modules if m.partition('.')[0] == 'airflow'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != WORKLOAD_VARIABLE}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "NO_WORKLOAD []\n"
