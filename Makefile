@@ -41,7 +41,8 @@ format: $(READY) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 
 docs: $(READY) ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
+	@echo "Built: site/index.html"
 
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
