@@ -118,7 +118,7 @@ def task(
     def make(shell: str | None = None, **parameters: Any) -> Task:
         if shell is not None:
             parameters["cmds"] = ["sh", "-c", shell]
-        given: dict[str, Any] = {"task_id": "a_task", "image": "busybox", "namespace": namespace}
+        given = {"task_id": "a_task", "image": "busybox:1.36", "namespace": namespace}
         made.append(Task(cluster, namespace, log, KubernetesPodOperator(**given | parameters)))
         return made[-1]
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.functional
 MakeTask = Callable[..., Task]
 
 
+@pytest.mark.local_only("needs an image that a real cluster would have to pull")
 def test_the_example_of_the_documentation(task: MakeTask) -> None:
     example = task(
         image="ubuntu:16.04",

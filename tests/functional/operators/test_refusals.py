@@ -86,8 +86,9 @@ class Gate:
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
-        headers = {"Authorization": f"Bearer {self._cluster.token}"}
-        headers |= {"Content-Type": request.headers.get("Content-Type", "application/json")}
+        headers = {"Content-Type": request.headers.get("Content-Type", "application/json")}
+        if self._cluster.token:
+            headers["Authorization"] = f"Bearer {self._cluster.token}"
         url = f"{self._cluster.url}{request.rel_url}"
         async with self._session.request(
             request.method, url, data=await request.read(), headers=headers
