@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -11,7 +12,11 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from podlift.cli.errors import AirflowRefused
+from podlift.cli.errors import AirflowRefused, AirflowSilent
+
+_ANSWER_SECONDS = 30.0
+_TRIES = 5
+_PAUSE_SECONDS = 1.0
 
 
 class TaskInstance(msgspec.Struct, frozen=True):
@@ -87,7 +92,7 @@ class AirflowApi:
         self._login = {"username": user, "password": password}
         self._headers: dict[str, str] = {}
         # aiohttp takes no proxy from the environment unless told to; the server is on this machine.
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS))
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,9 +109,16 @@ class AirflowApi:
         """Return the health of all components; None while the server does not answer."""
         try:
             body = await self._request("GET", "/api/v2/monitor/health")
-        except (aiohttp.ClientError, TimeoutError):
+        except AirflowSilent:
             return None
         return msgspec.json.decode(body, type=Health)
+
+    async def warm_up(self) -> None:
+        """Have the execution API built, which Airflow does at the first request to it.
+
+        That takes seconds in which the server answers nobody: better now than while tasks wait.
+        """
+        await self._get("/execution/health")
 
     async def log_in(self) -> None:
         """Exchange the password for a token; the other requests need it."""
@@ -117,7 +129,7 @@ class AirflowApi:
     async def knows_dag(self, dag_id: str) -> bool:
         """Tell whether the DAG has been parsed and stored."""
         try:
-            await self._request("GET", f"/api/v2/dags/{quote(dag_id, safe='')}")
+            await self._get(f"/api/v2/dags/{quote(dag_id, safe='')}")
         except AirflowRefused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -126,7 +138,7 @@ class AirflowApi:
 
     async def import_problems(self) -> list[ImportProblem]:
         """Return the DAG files that cannot be imported."""
-        body = await self._request("GET", "/api/v2/importErrors?limit=100")
+        body = await self._get("/api/v2/importErrors?limit=100")
         return msgspec.json.decode(body, type=_ImportProblems).import_errors
 
     async def trigger(self, dag_id: str, run_id: str) -> None:
@@ -139,28 +151,41 @@ class AirflowApi:
 
     async def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
-        body = await self._request("GET", self._run_path(dag_id, run_id))
+        body = await self._get(self._run_path(dag_id, run_id))
         return msgspec.json.decode(body, type=_Run).state
 
     async def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return all task instances of a run."""
-        body = await self._request(
-            "GET", f"{self._run_path(dag_id, run_id)}/taskInstances?limit=100"
-        )
+        body = await self._get(f"{self._run_path(dag_id, run_id)}/taskInstances?limit=100")
         return msgspec.json.decode(body, type=_TaskInstances).task_instances
 
     def _run_path(self, dag_id: str, run_id: str) -> str:
         return f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
 
+    async def _get(self, path: str) -> bytes:
+        """Ask again when nobody answers: on a busy machine the server may take its time."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._request("GET", path)
+            except AirflowSilent:
+                await asyncio.sleep(_PAUSE_SECONDS)
+        return await self._request("GET", path)
+
     async def _request(self, method: str, path: str, json: Any = None) -> bytes:
-        async with self._session.request(
-            method, self._url + path, json=json, headers=self._headers
-        ) as response:
-            body = await response.read()
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                raise AirflowRefused(
-                    f"Airflow answered {response.status} to {method} {path}: "
-                    + body.decode(errors="replace")[:500],
-                    response.status,
-                )
-            return body
+        try:
+            async with self._session.request(
+                method, self._url + path, json=json, headers=self._headers
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AirflowSilent(
+                f"Airflow did not answer {method} {path} ({type(error).__name__}): the machine may"
+                " be too busy; try again."
+            ) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise AirflowRefused(
+                f"Airflow answered {response.status} to {method} {path}: "
+                + body.decode(errors="replace")[:500],
+                response.status,
+            )
+        return body

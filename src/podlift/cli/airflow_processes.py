@@ -47,14 +47,19 @@ class AirflowProcesses:
             )
 
     async def wait_ready(self, api: AirflowApi, timeout: float) -> None:
-        """Return once every started component has reported to the database and the API answers.
+        """Return once every started component has reported to the database and both APIs answer.
 
         Raises ProcessDied if one ends first, NotReady after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         waiting: Sequence[str] = list(self._children)
+        warm = False
         while time.monotonic() < deadline:
-            waiting = self._not_ready(await api.health())
+            health = await api.health()
+            if health is not None and not warm:
+                await api.warm_up()
+                warm = True
+            waiting = self._not_ready(health)
             if not waiting:
                 return
             await asyncio.sleep(_POLL_SECONDS)

@@ -9,6 +9,7 @@ CliError
 ├── ProcessDied          a process that podlift started ended by itself
 ├── NotReady             a process did not become ready in time
 ├── AirflowRefused       Airflow's REST API answered with an error
+├── AirflowSilent        Airflow's REST API did not answer
 ├── ClusterProblem       the cluster cannot be started, reached or used
 └── DemoFailed           the demo ended, but not as it should
 
@@ -68,6 +69,10 @@ class AirflowRefused(CliError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class AirflowSilent(CliError):
+    """Airflow's REST API did not answer, or not in time, though its process runs."""
 
 
 class ClusterProblem(CliError):
