@@ -1,4 +1,4 @@
-"""What all tests share: an Airflow of their own, so that the developer's is left alone."""
+"""What all tests share: an Airflow of their own, and the choice of the cluster they run on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
 
 # Airflow reads its environment when it is imported, which is before any fixture runs.
 _HOME = tempfile.mkdtemp(prefix="podlift-tests-airflow-")
@@ -15,3 +19,67 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW__", "PODL
 os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__EXECUTOR"] = "podlift.executor.KubernetesExecutor"
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+_MARKERS = (
+    "local_only(reason): is about the local cluster itself",
+    "real_only(reason): needs what only a real Kubernetes does",
+    "own_node(reason): breaks the node, so it needs the one that tests/real starts",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cluster",
+        default="local",
+        metavar="local|real|KUBECONFIG",
+        help="what functional tests run on: Podlift's local cluster (default), a single-node "
+        "Kubernetes that is started for them, or the cluster of a kubeconfig file",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    chosen = config.getoption("--cluster")
+    if chosen not in ("local", "real") and not Path(chosen).is_file():
+        raise pytest.UsageError(f"--cluster is local, real or a kubeconfig; {chosen!r} is no file.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what the chosen cluster cannot show, and count it by reason for the summary."""
+    chosen = config.getoption("--cluster")
+    reasons = {item: _why_not(item, chosen) for item in items}
+    left_out = [item for item in items if reasons[item]]
+    config.stash[_LEFT_OUT] = Counter(reason for reason in reasons.values() if reason)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not reasons[item]]
+
+
+def _why_not(item: pytest.Item, chosen: str) -> str | None:
+    """Why a test says nothing about the chosen cluster; None where it does."""
+    if chosen == "local":
+        markers = ("real_only", "own_node")
+    elif chosen == "real":
+        markers = ("local_only",)
+    else:
+        markers = ("local_only", "own_node")
+    for name in markers:
+        if (marker := item.get_closest_marker(name)) is not None:
+            return f"{name}: {marker.args[0]}"
+    functional = item.get_closest_marker("functional") is not None
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    if chosen != "local" and functional and "cluster" not in fixtures:
+        return "uses no cluster, or one of its own: the run on the local cluster covers it"
+    return None
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    left_out = config.stash.get(_LEFT_OUT, Counter())
+    if left_out:
+        terminalreporter.section(f"left out with --cluster={config.getoption('--cluster')}")
+        for reason, count in sorted(left_out.items()):
+            terminalreporter.line(f"{count:4} {reason}")
