@@ -26,6 +26,7 @@ _MARKERS = (
     "real_only(reason): needs what only a real Kubernetes does",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
 )
+_NOT_ON = {"local": ("real_only", "own_node"), "real": ("local_only",)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,12 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _why_not(item: pytest.Item, chosen: str) -> str | None:
     """Why a test says nothing about the chosen cluster; None where it does."""
-    if chosen == "local":
-        markers = ("real_only", "own_node")
-    elif chosen == "real":
-        markers = ("local_only",)
-    else:
-        markers = ("local_only", "own_node")
+    markers = _NOT_ON.get(chosen, ("local_only", "own_node"))
     for name in markers:
         if (marker := item.get_closest_marker(name)) is not None:
             return f"{name}: {marker.args[0]}"

@@ -20,12 +20,13 @@ from podlift.executor import KubernetesExecutor
 if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
 
+IMAGE = "busybox:1.36"
 TEMPLATE = {
     "apiVersion": "v1",
     "kind": "Pod",
     "spec": {
         "terminationGracePeriodSeconds": 1,
-        "containers": [{"name": "base", "image": "shell", "command": ["sh", "-c", "exit 0"]}],
+        "containers": [{"name": "base", "image": IMAGE, "command": ["sh", "-c", "exit 0"]}],
     },
 }
 

@@ -43,7 +43,7 @@ def config(name: str, **data: str) -> dict[str, Any]:
 
 
 def manifest(name: str, script: str, **container: Any) -> dict[str, Any]:
-    base = {"name": "base", "image": "any", "command": ["sh", "-c", script], **container}
+    base = {"name": "base", "image": "busybox:1.36", "command": ["sh", "-c", script], **container}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
