@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 
+from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import Adopt, Announced, Ended, Launch, Notice, Orphan, Revoke, Told
 
 if TYPE_CHECKING:
@@ -156,11 +157,14 @@ class KubernetesExecutor(BaseExecutor):
         return lost
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
-        """Delete the task instance's pod, and report nothing about it."""
+        """Delete the task instance's pod, and report nothing about it. Never raises."""
         self.queued_tasks.pop(ti.key, None)
         self._drop(ti.key)
         if self._engine is not None:
-            self._engine.send([Revoke(str(ti.id))])
+            try:
+                self._engine.send([Revoke(str(ti.id))])
+            except EngineStopped as error:  # the next heartbeat raises it
+                self.log.warning("The pod of %s is not deleted: %s", ti.key, error)
 
     def end(self) -> None:
         """Stop the engine in bounded time. Pods go on; the next scheduler adopts them."""

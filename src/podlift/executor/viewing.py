@@ -18,13 +18,17 @@ _WAIT_FOR_THE_CLUSTER = frozenset({Cause.UNSCHEDULABLE, Cause.SANDBOX})
 def see(pod: Pod, now: float) -> PodSeen:
     """The observation that this pod makes at ``now``."""
     diagnosis = diagnose(pod, main=BASE)
+    code = exit_code(pod, BASE)
+    problem = str(diagnosis) if diagnosis else ""
+    if code and not problem:  # a sidecar may keep the pod from its end, which would say more
+        problem = f"Container {BASE!r} ended with exit code {code}."
     return PodSeen(
         uid=pod.metadata.uid,
         now=now,
         started=has_started(pod, BASE),
-        exit_code=exit_code(pod, BASE),
+        exit_code=code,
         finished=is_finished(pod),
-        problem=str(diagnosis) if diagnosis else "",
+        problem=problem,
         infrastructure=_infrastructure(diagnosis),
         stuck=diagnosis is not None and diagnosis.cause not in _WAIT_FOR_THE_CLUSTER,
         hopeless=diagnosis is not None and not diagnosis.can_heal,

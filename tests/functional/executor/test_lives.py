@@ -138,7 +138,7 @@ def test_a_template_of_the_tasks_own(driver: Driver, tmp_path: Any) -> None:
     own = tmp_path / "own.yaml"
     own.write_text(
         "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n"
-        "  - {name: base, image: shell, command: [sh, -c, echo from the template]}\n"
+        "  - {name: base, image: busybox:1.36, command: [sh, -c, echo from the template]}\n"
     )
     task = driver.task(pod_template_file=str(own))
     driver.queue(task)
@@ -238,4 +238,34 @@ def test_many_tasks_end_and_leave_nothing(driver: Driver) -> None:
     driver.queue(*tasks)
     for index, task in enumerate(tasks):
         assert driver.end(task, 60.0)[0] == ("failed" if index % 2 else "success")
+    driver.no_pods()
+
+
+def test_a_sidecar_that_goes_on_does_not_hold_up_the_end_of_its_task(driver: Driver) -> None:
+    containers = [
+        {"name": "base", "command": ["sh", "-c", "exit 3"]},
+        {"name": "beside", "image": "busybox:1.36", "command": ["sh", "-c", "exec sleep 60"]},
+    ]
+    task = driver.task(override={"spec": {"containers": containers}})
+    driver.queue(task)
+    state, info = driver.end(task)
+    assert state == "failed"
+    assert "exit code 3" in info
+    driver.no_pods()
+
+
+def test_a_pod_whose_secret_is_missing_fails_with_its_events_in_the_log(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(pending_failure_timeout=1)
+    source = {"secretKeyRef": {"name": "no-such-secret", "key": "x"}}
+    base = {"name": "base", "env": [{"name": "X", "valueFrom": source}]}
+    task = driver.task(override={"spec": {"containers": [base]}})
+    driver.queue(task)
+    state, info = driver.end(task)
+    assert state == "failed"
+    assert "no-such-secret" in info
+    log = [json.loads(line) for line in driver.kept_log(task).splitlines()]
+    assert any(line["event"].startswith("Kubernetes: ") for line in log)
+    assert "no-such-secret" in log[-1]["event"]
     driver.no_pods()

@@ -1,0 +1,79 @@
+"""What the state machine sees of a pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podlift.executor.viewing import see
+from podlift.pods.reading import read_pod
+
+
+def pod(phase: str, state: dict[str, Any] | None = None, **metadata: Any) -> Any:
+    statuses = [] if state is None else [{"name": "base", "state": state}]
+    return read_pod(
+        {
+            "metadata": {"uid": "u", **metadata},
+            "spec": {"containers": [{"name": "base"}]},
+            "status": {"phase": phase, "containerStatuses": statuses},
+        }
+    )
+
+
+def test_a_pod_that_waits_is_nothing_to_worry_about() -> None:
+    seen = see(pod("Pending"), 1.0)
+    assert (seen.uid, seen.started, seen.finished, seen.problem) == ("u", False, False, "")
+
+
+def test_a_container_that_runs_has_started() -> None:
+    assert see(pod("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}), 1.0).started
+
+
+def test_an_exit_code_is_seen_before_the_pod_is_finished() -> None:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": "2026-01-01T00:00:00Z"}}
+    seen = see(pod("Running", ended), 1.0)
+    assert (seen.exit_code, seen.finished, seen.infrastructure) == (3, False, False)
+    assert "exit code 3" in seen.problem
+
+
+def test_an_image_that_cannot_be_pulled_may_turn_up_and_a_name_that_is_wrong_cannot() -> None:
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    pull = see(pod("Pending", waiting), 1.0)
+    assert (pull.stuck, pull.hopeless, pull.infrastructure) == (True, False, False)
+    waiting = {"waiting": {"reason": "InvalidImageName", "message": "bad"}}
+    name = see(pod("Pending", waiting), 1.0)
+    assert (name.stuck, name.hopeless) == (True, True)
+
+
+def test_a_pod_for_which_there_is_no_room_is_not_stuck() -> None:
+    full = read_pod(
+        {
+            "metadata": {"uid": "u"},
+            "spec": {"containers": [{"name": "base"}]},
+            "status": {
+                "phase": "Pending",
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/1 nodes are available: 1 Insufficient cpu.",
+                    }
+                ],
+            },
+        }
+    )
+    seen = see(full, 1.0)
+    assert "Insufficient cpu" in seen.problem
+    assert not seen.stuck
+
+
+def test_a_pod_that_the_node_refuses_is_the_infrastructures_fault() -> None:
+    refused = read_pod(
+        {
+            "metadata": {"uid": "u"},
+            "spec": {"containers": [{"name": "base"}]},
+            "status": {"phase": "Failed", "reason": "OutOfcpu", "message": "not enough"},
+        }
+    )
+    seen = see(refused, 1.0)
+    assert (seen.finished, seen.started, seen.infrastructure) == (True, False, True)
