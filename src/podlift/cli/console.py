@@ -37,14 +37,14 @@ def save_picture(outcome: Outcome, home: Home, file: Path) -> None:
     """Save the demo's last table and its summary as SVG."""
     from podlift.cli.rows import rows
     from podlift.cli.story import STORY, task_instances
-    from podlift.cli.summary import summary
+    from podlift.cli.summary import print_summary
     from podlift.cli.views import table_of
 
     canvas = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
     order = [each.task_id for each in STORY]
     title = f"{task_instances()} task instances, each in a pod of its own"
     canvas.print(table_of(rows(outcome.board, order, time.monotonic()), title))
-    canvas.print(summary(outcome.board, outcome.wrong, outcome.seconds, home))
+    print_summary(canvas, outcome.board, outcome.wrong, outcome.seconds, home)
     drawn = canvas.export_svg(title="podlift demo")
     # A picture in a page must not fetch anything, and rich's fonts come from elsewhere.
     drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)

@@ -22,7 +22,7 @@ from podlift.cli.ports import choose_port
 from podlift.cli.rows import rows
 from podlift.cli.serving import EXECUTOR, Order, Served, kubernetes_options, serve, unless
 from podlift.cli.story import DAG_ID, DAGS, STORY, problems, task_instances
-from podlift.cli.summary import summary
+from podlift.cli.summary import print_summary
 from podlift.cli.views import View, make_view
 from podlift.kube import PODS, Client, watch
 from podlift.kube.errors import KubeError
@@ -61,7 +61,7 @@ async def run_demo(home: Home, sandbox: str, console: Console, dags: Path = DAGS
         async with serve(order, view) as served:
             await served.while_alive(_run(served, board, view))
     outcome = Outcome(board, problems(board), time.monotonic() - started)
-    console.print(summary(board, outcome.wrong, outcome.seconds, home))
+    print_summary(console, board, outcome.wrong, outcome.seconds, home)
     if outcome.wrong:
         raise DemoFailed("The demo did not go as it should: see above, and the logs it names.")
     return outcome

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,17 +16,26 @@ from podlift.cli.story import STORY, Expectation
 from podlift.cli.views import STYLES
 
 
-def summary(board: Board, wrong: Sequence[str], seconds: float, home: Home) -> RenderableType:
-    """Return what to print after the demo."""
-    return Group(
-        "",
-        _table(board),
-        "",
-        _causes(board),
-        _verdict(board, wrong, seconds),
-        "",
-        _next_steps(home),
-    )
+def print_summary(
+    console: Console, board: Board, wrong: Sequence[str], seconds: float, home: Home
+) -> None:
+    """Print what is to be said after the demo."""
+    verdict = _verdict(board, wrong, seconds)
+    console.print("", _table(board), "", _causes(board), verdict, "", sep="\n")
+    console.print("Nothing is left running. To go on:", style="bold")
+    for what, where in _next_steps(home).items():
+        # Paths and commands are there to be copied: a long one is not cut or broken.
+        console.print(f"{what:<33}{where}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _next_steps(home: Home) -> Mapping[str, str]:
+    return {
+        "Logs of the tasks": short(home.task_logs),
+        "Logs of Airflow and the cluster": short(home.process_logs),
+        "See this run in the browser": f"podlift up --home {short(home.root)}",
+        "Serve your own DAGs": "podlift up --dags FOLDER",
+        "The cluster alone, for kubectl": "podlift cluster up",
+    }
 
 
 def _table(board: Board) -> Table:
@@ -77,20 +86,6 @@ def _verdict(board: Board, wrong: Sequence[str], seconds: float) -> RenderableTy
             style="bold green",
         )
     return Group(Text("Not everything ended as it should:", style="bold red"), *wrong)
-
-
-def _next_steps(home: Home) -> RenderableType:
-    steps = Table.grid(padding=(0, 2))
-    steps.add_row("Logs of the tasks", _path(home.task_logs))
-    steps.add_row("Logs of Airflow and the cluster", _path(home.process_logs))
-    steps.add_row("See this run in the browser", f"podlift up --home {short(home.root)}")
-    steps.add_row("Serve your own DAGs", "podlift up --dags FOLDER")
-    steps.add_row("The cluster alone, for kubectl", "podlift cluster up")
-    return Group(Text("Nothing is left running. To go on:", style="bold"), steps)
-
-
-def _path(folder: Path) -> Text:
-    return Text(short(folder), overflow="fold")
 
 
 def short(folder: Path) -> str:
