@@ -233,8 +233,6 @@ def _verdict(seen: PodSeen) -> Verdict:
 
 
 def _judge(record: Record, verdict: Verdict) -> Step:
-    if record.silent:
-        return _delete(record)
     record = replace(record, state=State.KEEPING_LOG, verdict=verdict, since=None)
     return record, [KeepLog(verdict)]
 

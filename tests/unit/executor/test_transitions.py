@@ -240,6 +240,18 @@ def test_a_task_revoked_while_its_pod_is_being_created_leaves_no_pod() -> None:
     ]
 
 
+@pytest.mark.parametrize("taken", [Revoked(), Released()])
+def test_an_end_is_not_reported_once_the_task_is_no_longer_ours(taken: Observation) -> None:
+    life = running().see(PodSeen("a", 2.0, started=True, exit_code=0), taken, LogKept(""))
+    assert life.reports == []
+
+
+def test_a_task_revoked_in_creation_whose_pod_vanished_is_not_started_again() -> None:
+    life = Life().see(CreateBegun(), Revoked(), PodGone("a"), Created("a"))
+    assert life.done(Create) == []
+    assert life.done(Delete) == [Delete("a")]
+
+
 def test_what_another_scheduler_took_over_is_let_go() -> None:
     life = running().see(Released(), PodGone("a"))
     assert life.state == State.GONE.value
