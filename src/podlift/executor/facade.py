@@ -123,9 +123,14 @@ class KubernetesExecutor(BaseExecutor):
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """The end of a running pod's log, with where it is from; in the API server's process."""
+        from airflow.exceptions import AirflowConfigException
+
         from podlift.executor.running_logs import read_running_log
 
-        return read_running_log(self.settings, ti, try_number)
+        try:
+            return read_running_log(self.settings, ti, try_number)
+        except AirflowConfigException as error:
+            return [str(error)], []
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """Take over the pods of task instances whose scheduler is gone; returns those without one.

@@ -67,3 +67,10 @@ def test_that_the_cluster_cannot_be_reached_is_said(
     sources, logs = KubernetesExecutor(parallelism=1).get_task_log(row(driver.task()), 1)
     assert "/nowhere/kubeconfig" in sources[0]
     assert logs == []
+
+
+def test_that_an_option_is_wrong_is_said(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__PODLIFT__RUNNING_POD_LOG_LINES", "many")
+    sources, logs = KubernetesExecutor(parallelism=1).get_task_log(row(driver.task()), 1)
+    assert "running_pod_log_lines is 'many'" in sources[0]
+    assert logs == []
