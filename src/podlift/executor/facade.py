@@ -38,8 +38,6 @@ class KubernetesExecutor(BaseExecutor):
     ``try_adopt_task_instances`` wait, each for a bounded time.
     """
 
-    supports_ad_hoc_ti_run = True
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._engine: Engine | None = None
