@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import select
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.functional
+pytestmark = [pytest.mark.functional, pytest.mark.tools]
 
 Kubectl = Callable[..., str]
 
@@ -199,3 +200,51 @@ def test_run_and_api_resources(kubectl: Kubectl) -> None:
 def test_the_node_can_be_looked_at(kubectl: Kubectl) -> None:
     assert "Ready" in kubectl("get", "nodes", "-o", "wide")
     assert "Allocatable" in kubectl("describe", "node", "podlift-local")
+
+
+def test_exec_with_a_terminal(
+    kubectl: Kubectl, environment: dict[str, str], namespace: str
+) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("typed", "exec sleep 60"))
+    kubectl("wait", "--for=condition=Ready", "pod/typed", "--timeout=30s")
+    ours, theirs = pty.openpty()
+    command = [
+        "kubectl",
+        "-n",
+        namespace,
+        "exec",
+        "-it",
+        "typed",
+        "--",
+        "sh",
+        "-c",
+        "test -t 0 && echo terminal; read a; echo got $a",
+    ]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        read_until(ours, b"terminal")
+        os.write(ours, b"a line\n")
+        read_until(ours, b"got a line")
+        assert process.wait(timeout=30) == 0
+    os.close(ours)
+
+
+def test_cp_brings_files_in_and_out(kubectl: Kubectl, tmp_path: Path) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("copied", "exec sleep 60"))
+    kubectl("wait", "--for=condition=Ready", "pod/copied", "--timeout=30s")
+    (tmp_path / "in.bin").write_bytes(bytes(range(256)) * 4096)
+    inside = tmp_path / "inside.bin"
+    kubectl("cp", str(tmp_path / "in.bin"), f"copied:{inside}")
+    kubectl("cp", f"copied:{inside}", str(tmp_path / "out.bin"))
+    assert (tmp_path / "out.bin").read_bytes() == (tmp_path / "in.bin").read_bytes()
+
+
+def read_until(terminal: int, wanted: bytes) -> bytes:
+    """What a terminal shows up to and with ``wanted``."""
+    shown = b""
+    while wanted not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        shown += os.read(terminal, 4096)
+    return shown

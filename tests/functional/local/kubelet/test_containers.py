@@ -130,6 +130,7 @@ def test_environment_comes_from_everywhere(pods: Pods) -> None:
     assert out == "one|one-blue-$(NOPE)-$(A)|geheim|env|64|one-blue-$(NOPE)-$(A)|127.0.0.1|env\n"
 
 
+@pytest.mark.tools
 def test_volumes_of_all_kinds(pods: Pods, tmp_path: Path) -> None:
     (tmp_path / "here").write_text("from the machine")
     pods.put("secrets", "s", data=secret(key="geheim"))
@@ -199,6 +200,7 @@ def test_volumes_of_all_kinds(pods: Pods, tmp_path: Path) -> None:
     assert not Path("/no-such-folder").exists()
 
 
+@pytest.mark.tools
 def test_credentials_reach_the_api_server(pods: Pods) -> None:
     script = """
         import json, os, ssl, urllib.request
@@ -387,6 +389,7 @@ def connect(session: aiohttp.ClientSession, path: str, query: str) -> Any:
     return session.ws_connect(f"{path}?{query}", protocols=("v5.channel.k8s.io",))
 
 
+@pytest.mark.tools
 async def test_exec_in_the_containers_namespaces(
     pods: Pods, session: aiohttp.ClientSession
 ) -> None:
