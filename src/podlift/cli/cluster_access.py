@@ -20,6 +20,7 @@ from podlift.local import daemon
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
+_LOOK_SECONDS = 1.0
 
 
 class Cluster(Protocol):
@@ -93,11 +94,16 @@ class LocalCluster:
         )
 
     async def death(self) -> CliError:
-        """Wait until the child ends; a cluster that was found running is somebody else's."""
-        if self._child is None:
-            await asyncio.Future()
-            raise AssertionError  # a future that nobody completes does not return
-        return await first_death([self._child])
+        """Wait until it ends, whether it is ours or was found running."""
+        if self._child is not None:
+            return await first_death([self._child])
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if not daemon.status(self._home.cluster).running:
+                return ClusterProblem(
+                    f"The local cluster of {self._home.root} was stopped: start it again, or let"
+                    " podlift up start one of its own."
+                )
 
     async def stop(self) -> None:
         """End the child, which ends its containers."""

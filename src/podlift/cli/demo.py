@@ -26,6 +26,7 @@ from podlift.cli.summary import print_summary
 from podlift.cli.views import View, make_view
 from podlift.kube import PODS, Client, watch
 from podlift.kube.errors import KubeError
+from podlift.local import daemon
 from podlift.pods.labels import selector_for
 from podlift.pods.reading import Pod
 
@@ -70,12 +71,17 @@ async def run_demo(home: Home, sandbox: str, console: Console, dags: Path = DAGS
 def empty_for_demo(home: Home) -> None:
     """Make an empty home. What an earlier demo left is removed, anything else refused.
 
-    Raises BadOption for a home that served somebody's DAGs.
+    Raises BadOption for a home that served somebody's DAGs, ClusterProblem for one in use.
     """
     if (home.airflow / "airflow.db").exists() and not home.demo_marker.exists():
         raise BadOption(
             f"{home.root} holds an Airflow that is no demo's, and the demo would remove it:"
             " choose another folder with --home FOLDER."
+        )
+    if daemon.status(home.cluster).running:
+        raise ClusterProblem(
+            f"A cluster runs from {home.root}, and the demo needs one of its own: stop it with"
+            f" podlift cluster down --home {home.root}, or choose another folder with --home."
         )
     home.empty()
     home.create()

@@ -180,6 +180,21 @@ def test_a_cluster_of_a_context_is_used_and_left_alone(
         podlift("cluster", "down", home=elsewhere)
 
 
+def test_a_cluster_that_was_running_before_is_used_and_missed(
+    podlift: Run, start: Start, home: Path, dags: Path
+) -> None:
+    code, _, err = podlift("cluster", "up", "--detach", home=home)
+    assert code == 0, err
+    try:
+        airflow = Airflow(start("up", "--dags", str(dags), "--port", "0"))
+        airflow.read_until("the cluster is ready")
+    finally:
+        podlift("cluster", "down", home=home)
+    _, err = airflow.process.communicate(timeout=60)
+    assert airflow.process.returncode == 1
+    assert "was stopped: start it again" in err
+
+
 def test_a_context_that_does_not_exist(podlift: Run, home: Path) -> None:
     code, _, err = podlift(
         *("up", "--port", "0", "--context", "nowhere"),
