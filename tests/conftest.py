@@ -64,8 +64,10 @@ def _why_not(item: pytest.Item, chosen: str) -> str | None:
     for name in markers:
         if (marker := item.get_closest_marker(name)) is not None:
             return f"{name}: {marker.args[0]}"
-    functional = item.get_closest_marker("functional") is not None
     fixtures: list[str] = getattr(item, "fixturenames", [])
+    if "machine" in fixtures and chosen not in ("local", "real"):
+        return "runs this machine's Python in its pods, which a cluster elsewhere does not have"
+    functional = item.get_closest_marker("functional") is not None
     if chosen != "local" and functional and "cluster" not in fixtures:
         return "uses no cluster, or one of its own: the run on the local cluster covers it"
     return None

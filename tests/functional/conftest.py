@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import secrets
-import signal
 import ssl
 import subprocess
 import sys
@@ -20,12 +19,14 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from tests.machine import Machine
+from tests.real.network import HOST
 
 from podlift.kube import load_connection
 from podlift.kube.access import Access
-from podlift.local import ClusterOptions, LocalCluster
 
 _START_SECONDS = 30.0
+_SERVER = Path(__file__).with_name("serve_local.py")
 _ROOT = Path(__file__).parents[2]
 
 
@@ -74,28 +75,13 @@ def _decoded(data: bytes) -> Any:
         return data.decode()
 
 
-async def _serve(home: Path, sandbox: Any) -> None:
-    """What the cluster's process does until it gets SIGTERM."""
-    cluster = LocalCluster(ClusterOptions(home, sandbox=sandbox))
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    endpoint = await cluster.start()
-    ready = {"url": endpoint.url, "token": endpoint.token}
-    (home / "ready.json.new").write_text(json.dumps(ready))
-    (home / "ready.json.new").rename(home / "ready.json")
-    try:
-        await stop.wait()
-    finally:
-        await cluster.stop()
-
-
 def start_cluster(home: Path, sandbox: str = "auto") -> tuple[Cluster, subprocess.Popen[bytes]]:
     """Start a cluster in a process of its own and wait until it is ready."""
     log = (home.parent / f"{home.name}.log").open("wb")
     home.mkdir(parents=True, exist_ok=True)
     (home / "ready.json").unlink(missing_ok=True)
     process = subprocess.Popen(
-        [sys.executable, __file__, str(home), sandbox],
+        [sys.executable, str(_SERVER), str(home), sandbox],
         stdout=log,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -198,6 +184,12 @@ def bare_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def machine(pytestconfig: pytest.Config) -> Machine:
+    """Makes pods that run this machine's own Python: not on a user's cluster."""
+    return Machine(HOST if pytestconfig.getoption("--cluster") == "real" else "127.0.0.1")
+
+
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A fresh namespace, removed after the test."""
@@ -220,7 +212,3 @@ def _wait_for_account(cluster: Cluster, namespace: str) -> None:
         while cluster.request("GET", f"{base}/{path}")[0] != 200:
             assert time.monotonic() < end, f"{namespace} does not get its {path}"
             time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2]))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.machine import IMAGE as MACHINE
 from tests.real import building
 from tests.real.errors import RealClusterError
 
@@ -47,7 +48,15 @@ def busybox() -> Image:
         files={"bin/busybox": Path(program)},
         links=links,
         folders=("tmp", "etc", "dev", "proc", "sys", "var", "root"),
-        entrypoint=(),
+    )
+
+
+def machine() -> Image:
+    """Nothing but what every Linux has: for pods that mount this machine's own folders."""
+    return Image(
+        MACHINE,
+        files={"etc/passwd": Path("/etc/passwd"), "etc/group": Path("/etc/group")},
+        folders=("tmp", "etc", "dev", "proc", "sys", "var", "run", "root"),
     )
 
 

@@ -189,7 +189,7 @@ conf_dir = "{RUN / "cni"}"
     )
     processes.start("containerd", ["containerd", f"--config={settings}"])
     _until(lambda: _ctr("version").returncode == 0, 30, "containerd")
-    for image in (images.pause(), images.busybox()):
+    for image in (images.pause(), images.busybox(), images.machine()):
         load_image(image)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.functional.executor.conftest import Driver, MakeDriver
+    from tests.machine import Machine
 
 pytestmark = pytest.mark.functional
 
@@ -80,14 +81,12 @@ def test_what_is_sealed_is_not_in_the_pod(driver: Driver) -> None:
     assert environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]["value"].startswith("http")
 
 
-def test_the_worker_gets_what_it_needs_to_open_the_seal(driver: Driver) -> None:
+def test_the_worker_gets_what_it_needs_to_open_the_seal(driver: Driver, machine: Machine) -> None:
     opening = (
         "import os; from podlift.worker.workload import *;"
         "print(read_workload(take_workload(os.environ)).ti.task_id, end='')"
     )
-    import sys
-
-    task = driver.task(f'{sys.executable} -c "{opening}"')
+    task = driver.task(override=machine.pod("python", "-c", opening))
     driver.queue(task)
     assert driver.end(task, 60.0) == ("success", None), driver.kept_log(task)
     assert driver.kept_log(task).endswith(task.ti.task_id)

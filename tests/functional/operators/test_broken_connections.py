@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from .conftest import Api, Task
 
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.functional
 class CuttingProxy:
     """Passes bytes to the API server and cuts every connection when it is so many seconds old."""
 
-    def __init__(self, port: int, life: float) -> None:
-        self._target = port
+    def __init__(self, host: str, port: int, life: float) -> None:
+        self._target = (host, port)
         self._life = life
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -50,7 +51,7 @@ class CuttingProxy:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, requests = await asyncio.open_connection("127.0.0.1", self._target)
+        answers, requests = await asyncio.open_connection(*self._target)
         ways = {
             asyncio.ensure_future(_pass(reader, requests)),
             asyncio.ensure_future(_pass(answers, writer)),
@@ -78,12 +79,15 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 @pytest.fixture
 def proxy(cluster: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CuttingProxy]:
-    port = urlsplit(cluster.url).port
-    assert port is not None
-    with CuttingProxy(port, life=0.7) as running:
+    address = urlsplit(cluster.url)
+    assert address.hostname is not None
+    with CuttingProxy(address.hostname, address.port or 443, life=0.4) as running:
+        config = yaml.safe_load(cluster.kubeconfig.read_text())
+        for entry in config["clusters"]:
+            entry["cluster"]["server"] = f"https://127.0.0.1:{running.port}"
+            entry["cluster"]["tls-server-name"] = address.hostname
         kubeconfig = tmp_path / "kubeconfig"
-        text = cluster.kubeconfig.read_text()
-        kubeconfig.write_text(text.replace(f":{port}", f":{running.port}"))
+        kubeconfig.write_text(yaml.safe_dump(config))
         kubeconfig.chmod(0o600)
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
         yield running
