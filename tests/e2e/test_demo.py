@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,27 +11,6 @@ import pytest
 pytestmark = pytest.mark.functional
 
 DEMO = [sys.executable, "-m", "podlift.cli", "demo"]
-
-
-def processes_of(home: Path) -> list[str]:
-    """Command lines of the processes that have the home in their arguments or environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:  # it ended, or is another user's
-            continue
-        if str(home).encode() in words and int(folder.name) != os.getpid():
-            found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A home that must have no process at the end."""
-    folder = tmp_path / "home"
-    yield folder
-    assert processes_of(folder) == []
 
 
 def test_the_demo_runs_to_its_end_and_everything_ends_as_it_should(home: Path) -> None:
