@@ -9,7 +9,14 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# On a busy machine an example may take any time; that says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "podlift", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("podlift")
 
 # Airflow reads its environment when it is imported, which is before any fixture runs.
 _HOME = tempfile.mkdtemp(prefix="podlift-tests-airflow-")
