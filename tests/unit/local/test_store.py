@@ -218,5 +218,5 @@ class Machine(RuleBasedStateMachine):
         assert present == listed
 
 
-Machine.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+Machine.TestCase.settings = settings(max_examples=30, stateful_step_count=20)
 TestMachine = Machine.TestCase

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from podlift.operators.following import LogPosition
@@ -60,7 +60,6 @@ def logs(draw: st.DrawFn) -> list[Line]:
     return lines
 
 
-@settings(deadline=None)
 @given(logs(), st.data(), st.booleans())
 def test_every_line_is_told_once_wherever_connections_break(
     lines: list[Line], data: st.DataObject, last_newline: bool

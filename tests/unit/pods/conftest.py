@@ -9,13 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import settings
 
 from podlift.pods.reading import Event, Pod, decode_pod
-
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 FOLDER = Path(__file__).parents[2] / "data" / "kube-recordings"
 
