@@ -65,11 +65,26 @@ def is_up() -> bool:
     return processes.alive("kubelet") and _is_ready()
 
 
+def stop_kubelet() -> None:
+    """Let the node fall silent. What runs on it goes on, and nobody is told."""
+    processes.stop("kubelet")
+
+
+def kubelet_runs() -> bool:
+    return processes.alive("kubelet")
+
+
+def start_kubelet_again() -> None:
+    """Bring the node back, also when its object was deleted meanwhile."""
+    processes.start_again("kubelet")
+    _until(_node_is_ready, 90, "kubelet")
+
+
 def down() -> None:
     """Stop whatever runs of a node, also of one whose command was killed, and remove its state."""
     _end_containers()
     processes.stop_all()
-    for pid in processes.started_below(RUN):
+    for pid in processes.shims_below(RUN):
         os.kill(pid, 9)
     _unmount_below(RUN)
     _remove_cgroups()

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tests.real.network import inside
@@ -19,7 +20,16 @@ from tests.real.paths import LOGS, PROCESSES
 _PATIENCE = 15.0
 
 
-def start(name: str, command: list[str], *, environment: dict[str, str] | None = None) -> None:
+@dataclass(frozen=True)
+class Recorded:
+    """A program that was started: ``started`` is the kernel's word for when."""
+
+    pid: int
+    started: int
+    command: list[str]
+
+
+def start(name: str, command: list[str]) -> None:
     """Start a program in the node's network namespace; its output goes to ``<LOGS>/<name>.log``."""
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("ab") as log:
@@ -29,16 +39,25 @@ def start(name: str, command: list[str], *, environment: dict[str, str] | None =
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, **(environment or {})},
         )
-    recorded = _recorded()
-    recorded[name] = (process.pid, _started_at(process.pid))
-    PROCESSES.write_text(json.dumps(recorded))
+    _record(_recorded() | {name: Recorded(process.pid, _started_at(process.pid), command)})
+
+
+def stop(name: str) -> None:
+    """End the program, if it runs; how it was started stays known."""
+    if (known := _recorded().get(name)) is not None:
+        _stop(known)
+
+
+def start_again(name: str) -> None:
+    """Start a program that was stopped, as it was started."""
+    start(name, _recorded()[name].command)
 
 
 def alive(name: str) -> bool:
     """Whether the program was started and still runs."""
-    return _is_ours(*_recorded().get(name, (0, 0)))
+    known = _recorded().get(name)
+    return known is not None and _is_ours(known)
 
 
 def last_words(name: str) -> str:
@@ -49,37 +68,47 @@ def last_words(name: str) -> str:
 
 def stop_all() -> None:
     """End every recorded process, the last one started first."""
-    for pid, started in reversed(list(_recorded().values())):
-        _stop(pid, started)
+    for known in reversed(list(_recorded().values())):
+        _stop(known)
     PROCESSES.unlink(missing_ok=True)
 
 
-def started_below(folder: Path) -> list[int]:
-    """Processes whose command line names a path in ``folder``: containerd's shims outlive it."""
+def shims_below(folder: Path) -> list[int]:
+    """Containerd's shims that work in ``folder``: they outlive containerd."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
+        if entry.name.isdigit():
             try:
-                command = (entry / "cmdline").read_bytes()
+                program, *arguments = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:  # it ended while we looked
                 continue
-            if str(folder).encode() in command:
+            of_folder = any(str(folder).encode() in each for each in arguments)
+            if b"containerd-shim" in program and of_folder:
                 found.append(int(entry.name))
     return found
 
 
-def _recorded() -> dict[str, tuple[int, int]]:
-    return json.loads(PROCESSES.read_text()) if PROCESSES.exists() else {}
+def _recorded() -> dict[str, Recorded]:
+    if not PROCESSES.exists():
+        return {}
+    return {name: Recorded(*each) for name, each in json.loads(PROCESSES.read_text()).items()}
 
 
-def _stop(pid: int, started: int) -> None:
+def _record(known: dict[str, Recorded]) -> None:
+    """Write the record whole or not at all: a killed command must not leave half of it."""
+    fresh = PROCESSES.with_suffix(".new")
+    fresh.write_text(json.dumps({name: astuple(each) for name, each in known.items()}))
+    fresh.rename(PROCESSES)
+
+
+def _stop(known: Recorded) -> None:
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if not _is_ours(pid, started):
+        if not _is_ours(known):
             return
-        os.kill(pid, sign)
+        os.kill(known.pid, sign)
         give_up = time.monotonic() + _PATIENCE
-        while _is_ours(pid, started) and time.monotonic() < give_up:
-            _reap(pid)
+        while _is_ours(known) and time.monotonic() < give_up:
+            _reap(known.pid)
             time.sleep(0.05)
 
 
@@ -90,8 +119,8 @@ def _reap(pid: int) -> None:
         return
 
 
-def _is_ours(pid: int, started: int) -> bool:
-    return pid != 0 and _started_at(pid) == started
+def _is_ours(known: Recorded) -> bool:
+    return _started_at(known.pid) == known.started
 
 
 def _started_at(pid: int) -> int:
