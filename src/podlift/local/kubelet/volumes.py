@@ -10,7 +10,7 @@ import base64
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,9 @@ def container_mounts(
     pod: Obj, container: Obj, volumes: Mapping[str, Path], variables: Mapping[str, str]
 ) -> list[Mount]:
     """Where *container* sees which volume; makes sub-paths that do not exist."""
-    found = []
+    made = _made_from_objects(pod)
+    found: list[Mount] = []
+    nesting = []
     for mount in [*(container.get("volumeMounts") or ()), *_implicit_mounts(pod, container)]:
         source = volumes[mount["name"]]
         if mount.get("subPathExpr"):
@@ -70,8 +72,35 @@ def container_mounts(
         elif mount.get("subPath"):
             source = _sub_path(source, mount["subPath"])
         target = os.path.realpath(mount["mountPath"])
-        found.append(Mount(str(source), target, bool(mount.get("readOnly"))))
+        read_only = bool(mount.get("readOnly")) or mount["name"] in made
+        found.append(Mount(str(source), target, read_only))
+        if mount["name"] in made:
+            nesting.append(found[-1])
+    for outer in nesting:
+        _make_places(outer, found)
     return found
+
+
+def _made_from_objects(pod: Obj) -> set[str]:
+    """The volumes that no container may write to, whatever the mount says.
+
+    See https://kubernetes.io/docs/concepts/storage/volumes/#secret.
+    """
+    kinds = ("configMap", "secret", "downwardAPI", "projected")
+    volumes = pod["spec"].get("volumes") or ()
+    return {volume["name"] for volume in volumes if any(kind in volume for kind in kinds)}
+
+
+def _make_places(outer: Mount, mounts: Sequence[Mount]) -> None:
+    """Make room in a volume that will be read-only for the mounts inside it."""
+    for inner in mounts:
+        if inner.target.startswith(outer.target + "/"):
+            place = Path(outer.source + inner.target[len(outer.target) :])
+            if os.path.isdir(inner.source):
+                place.mkdir(parents=True, exist_ok=True)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
 
 
 def is_service_account_mount(mount: Obj) -> bool:
