@@ -113,7 +113,9 @@ def up(
         Path | None,
         typer.Option(help="Folder of DAG files. Default: the DAG of the demo.", show_default=False),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the UI; 0 takes any free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the UI; 0 takes any free one.")
+    ] = 8080,
     host: Annotated[str, typer.Option(help="Address that the UI listens on.")] = "127.0.0.1",
     sandbox: SandboxOption = Sandbox.auto,
     pod_template: Annotated[
@@ -188,7 +190,9 @@ def version() -> None:
 @cluster_app.command("up")
 def cluster_up(
     home: HomeOption = None,
-    port: Annotated[int, typer.Option(help="Port of the API server; 0 takes any free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API server; 0 takes any free one.")
+    ] = 0,
     sandbox: SandboxOption = Sandbox.auto,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once it is ready; it goes on running.")

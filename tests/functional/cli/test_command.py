@@ -62,6 +62,14 @@ def test_options_that_make_no_sense(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", [["up"], ["cluster", "up"], ["cluster", "up", "--detach"]])
+def test_a_port_that_is_no_port(podlift: Run, home: Path, command: list[str]) -> None:
+    code, out, err = podlift(*command, "--port", "65536", home=home)
+    assert (code, out) == (2, "")
+    assert "65535" in err
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("command", [["up"], ["demo"], ["cluster", "up"]])
 def test_a_home_that_cannot_be_written(podlift: Run, tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "file").touch()
