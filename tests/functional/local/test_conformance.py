@@ -19,7 +19,12 @@ from urllib.error import HTTPError
 
 import pytest
 
-pytestmark = pytest.mark.functional
+pytestmark = [
+    pytest.mark.functional,
+    pytest.mark.local_only(
+        "replays what a real cluster answered, to compare the local one with it"
+    ),
+]
 
 ROOT = Path(__file__).parents[3]
 RECORDINGS = ROOT / "tests" / "data" / "kube-recordings"

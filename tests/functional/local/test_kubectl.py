@@ -95,6 +95,7 @@ def test_get_watches(kubectl: Kubectl, environment: dict[str, str], namespace: s
         watching.communicate()
 
 
+@pytest.mark.local_only("names the local node")
 def test_describe_shows_the_events(kubectl: Kubectl, namespace: str) -> None:
     kubectl("apply", "-f", "-", stdin=pod("one", "exit 3"))
     kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/one", "--timeout=20s")
@@ -166,6 +167,7 @@ def test_explain_knows_the_fields(kubectl: Kubectl) -> None:
     assert "backoffLimit" in kubectl("explain", "job.spec")
 
 
+@pytest.mark.local_only("names the local user")
 def test_auth_can_i_answers(kubectl: Kubectl) -> None:
     assert "yes" in kubectl("auth", "can-i", "create", "pods")
     assert "podlift:admin" in kubectl("auth", "whoami")
@@ -197,6 +199,7 @@ def test_run_and_api_resources(kubectl: Kubectl) -> None:
     assert "done" in text
 
 
+@pytest.mark.local_only("describes the local node")
 def test_the_node_can_be_looked_at(kubectl: Kubectl) -> None:
     assert "Ready" in kubectl("get", "nodes", "-o", "wide")
     assert "Allocatable" in kubectl("describe", "node", "podlift-local")
@@ -231,6 +234,7 @@ def test_exec_with_a_terminal(
     os.close(ours)
 
 
+@pytest.mark.local_only("copies into a folder of this machine")
 def test_cp_brings_files_in_and_out(kubectl: Kubectl, tmp_path: Path) -> None:
     kubectl("apply", "-f", "-", stdin=pod("copied", "exec sleep 60"))
     kubectl("wait", "--for=condition=Ready", "pod/copied", "--timeout=30s")

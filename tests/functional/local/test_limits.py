@@ -26,9 +26,25 @@ def test_annotations_over_the_limit_are_invalid(cluster: Any, namespace: str) ->
 
 
 def test_an_object_over_the_limit_is_refused_by_the_store(cluster: Any, namespace: str) -> None:
-    data = {"metadata": {"name": "big"}, "data": {"a": "x" * 2_000_000}}
-    status, body = cluster.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", data)
+    container = {"name": "base", "image": "b", "args": ["x" * 2_000_000]}
+    data = {"metadata": {"name": "big"}, "spec": {"containers": [container]}}
+    status, body = cluster.request("POST", f"/api/v1/namespaces/{namespace}/pods", data)
     assert (status, body["message"]) == (500, "etcdserver: request is too large")
+
+
+def test_data_over_the_limit_is_invalid(cluster: Any, namespace: str) -> None:
+    base, data = f"/api/v1/namespaces/{namespace}", {"a": "x" * 1_048_577}
+    body = {"metadata": {"name": "big"}}
+    status, answer = cluster.request("POST", f"{base}/configmaps", {**body, "data": data})
+    assert (status, answer["message"]) == (
+        422,
+        'ConfigMap "big" is invalid: []: Too long: may not be more than 1048576 bytes',
+    )
+    status, answer = cluster.request("POST", f"{base}/secrets", {**body, "stringData": data})
+    assert (status, answer["message"]) == (
+        422,
+        'Secret "big" is invalid: data: Too long: may not be more than 1048576 bytes',
+    )
 
 
 def test_a_request_over_the_limit_is_refused(cluster: Any, namespace: str) -> None:
@@ -37,6 +53,7 @@ def test_a_request_over_the_limit_is_refused(cluster: Any, namespace: str) -> No
     assert (status, body["message"]) == (413, "Request entity too large: limit is 3145728")
 
 
+@pytest.mark.local_only("a fresh real API server still has its whole history")
 def test_history_is_bounded_and_a_watch_beyond_it_is_told(cluster: Any, namespace: str) -> None:
     base = f"/api/v1/namespaces/{namespace}/leases".replace(
         "/api/v1", "/apis/coordination.k8s.io/v1"

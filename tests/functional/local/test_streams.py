@@ -24,10 +24,10 @@ async def pods(cluster: Any, namespace: str) -> str:
     containers = [
         {
             "name": "base",
-            "image": "b",
+            "image": "busybox:1.36",
             "command": ["sh", "-c", "read a; echo got $a; echo err >&2"],
         },
-        {"name": "other", "image": "b", "command": ["sleep", "60"]},
+        {"name": "other", "image": "busybox:1.36", "command": ["sleep", "60"]},
     ]
     containers[0]["stdin"] = True  # type: ignore[assignment]
     spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": containers}

@@ -157,13 +157,16 @@ def _indexes(text: str) -> list[int]:
 
 
 def _ranges(numbers: list[int]) -> str:
+    """``0-2,5``; two neighbours are not a range, as a real cluster writes them: ``0,1``."""
     parts: list[list[int]] = []
     for number in numbers:
         if parts and parts[-1][1] == number - 1:
             parts[-1][1] = number
         else:
             parts.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+    return ",".join(
+        f"{a}-{b}" if b - a > 1 else ",".join(map(str, sorted({a, b}))) for a, b in parts
+    )
 
 
 def _is_ready(pod: Obj) -> bool:

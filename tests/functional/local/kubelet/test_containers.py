@@ -45,7 +45,7 @@ class Pods:
     def create(
         self, name: str, command: list[str], container: Obj | None = None, **spec: Any
     ) -> None:
-        base = {"name": "base", "image": "busybox", "command": command, **(container or {})}
+        base = {"name": "base", "image": "busybox:1.36", "command": command, **(container or {})}
         self.put(
             "pods",
             name,
@@ -105,6 +105,7 @@ def secret(**values: str) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
 
 
+@pytest.mark.local_only("the service kubernetes has another address")
 def test_environment_comes_from_everywhere(pods: Pods) -> None:
     pods.put("secrets", "s", data=secret(PASSWORD="geheim"))
     pods.put("configmaps", "c", data={"COLOUR": "blue"})
@@ -131,6 +132,7 @@ def test_environment_comes_from_everywhere(pods: Pods) -> None:
 
 
 @pytest.mark.tools
+@pytest.mark.local_only("the real node has no storage class")
 def test_volumes_of_all_kinds(pods: Pods, tmp_path: Path) -> None:
     (tmp_path / "here").write_text("from the machine")
     pods.put("secrets", "s", data=secret(key="geheim"))
@@ -201,6 +203,7 @@ def test_volumes_of_all_kinds(pods: Pods, tmp_path: Path) -> None:
 
 
 @pytest.mark.tools
+@pytest.mark.local_only("its containers run programs of this machine")
 def test_credentials_reach_the_api_server(pods: Pods) -> None:
     script = """
         import json, os, ssl, urllib.request
@@ -220,6 +223,7 @@ def test_credentials_reach_the_api_server(pods: Pods) -> None:
     assert pods.log("self") == "self\n"
 
 
+@pytest.mark.local_only("a real cluster pulls the image")
 def test_missing_command_is_explained(pods: Pods) -> None:
     pods.put("pods", "x", spec={"containers": [{"name": "base", "image": "postgres:16"}]})
     pod = pods.until_true("x", lambda pod: "CreateContainerError" in json.dumps(pod["status"]))
@@ -292,6 +296,7 @@ def test_pods_deleted_while_they_start_leave_nothing(
     assert not is_running("975313")
 
 
+@pytest.mark.local_only("counts in a file that a new container does not have")
 def test_previous_log_after_a_restart(pods: Pods) -> None:
     count = "n=$(cat n 2>/dev/null || echo 0); echo run $n; echo $((n+1)) > n; test $n = 1"
     pods.create("again", ["sh", "-c", count], restartPolicy="OnFailure")
@@ -300,6 +305,7 @@ def test_previous_log_after_a_restart(pods: Pods) -> None:
     assert pods.log("again", "?previous=true") == "run 0\n"
 
 
+@pytest.mark.local_only("probes a folder of this machine")
 def test_probes_decide_readiness_and_restart(pods: Pods, tmp_path: Path) -> None:
     probe = {"exec": {"command": ["test", "-e", str(tmp_path / "ready")]}, "periodSeconds": 1}
     live = {"exec": {"command": ["test", "!", "-e", str(tmp_path / "dead")]}, "periodSeconds": 1}
@@ -324,6 +330,7 @@ def test_probes_decide_readiness_and_restart(pods: Pods, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.local_only("its containers run programs of this machine")
 def test_probes_over_the_network(pods: Pods) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -341,6 +348,7 @@ def test_probes_over_the_network(pods: Pods) -> None:
     assert '"GET / HTTP/1.1" 200' in pods.log("web")
 
 
+@pytest.mark.local_only("writes into a folder of this machine")
 def test_pre_stop_hook_runs_before_the_end(pods: Pods, tmp_path: Path) -> None:
     hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo stop > {tmp_path}/hook"]}}}
     pods.create("hooked", ["sleep", "60"], {"lifecycle": hook}, terminationGracePeriodSeconds=1)
@@ -390,6 +398,7 @@ def connect(session: aiohttp.ClientSession, path: str, query: str) -> Any:
 
 
 @pytest.mark.tools
+@pytest.mark.local_only("its containers run programs of this machine")
 async def test_exec_in_the_containers_namespaces(
     pods: Pods, session: aiohttp.ClientSession
 ) -> None:
@@ -414,6 +423,7 @@ async def test_exec_in_the_containers_namespaces(
     assert status["details"]["causes"][0]["message"] == "3"
 
 
+@pytest.mark.local_only("its containers run programs of this machine")
 async def test_exec_with_a_terminal(pods: Pods, session: aiohttp.ClientSession) -> None:
     await asyncio.to_thread(pods.create, "t", ["sleep", "60"])
     await asyncio.to_thread(pods.until, "t", "Running")

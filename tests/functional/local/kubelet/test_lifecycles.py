@@ -17,7 +17,10 @@ from typing import Any, Protocol
 import aiohttp
 import pytest
 
-pytestmark = pytest.mark.functional
+pytestmark = [
+    pytest.mark.functional,
+    pytest.mark.local_only("compares the local kubelet with the recordings of a real one"),
+]
 
 RECORDINGS = Path(__file__).parents[3] / "data" / "kube-recordings"
 

@@ -26,6 +26,8 @@ from podlift.local.kinds import (
     Obj,
 )
 
+MOST_DATA_BYTES = 1024 * 1024
+
 
 def _nothing(obj: Obj) -> None:
     return None
@@ -77,19 +79,28 @@ def _settle_secret(secret: Obj) -> None:
 
 
 def _check_secret(secret: Obj) -> list[Cause]:
+    causes, size = [], 0
+    for key, text in (secret.get("data") or {}).items():
+        try:
+            size += len(base64.b64decode(text or "", validate=True))
+        except ValueError:
+            causes.append(invalid_value(f"data[{key}]", "", "must be base64 encoded"))
+    return causes + _check_size("data", size)
+
+
+def _check_config_map(config_map: Obj) -> list[Cause]:
+    size = sum(len(text.encode()) for text in (config_map.get("data") or {}).values())
+    size += sum(len(base64.b64decode(t)) for t in (config_map.get("binaryData") or {}).values())
+    return _check_size("[]", size)
+
+
+def _check_size(field: str, size: int) -> list[Cause]:
+    """The data of a Secret or ConfigMap: without its keys, and decoded."""
+    if size <= MOST_DATA_BYTES:
+        return []
     return [
-        invalid_value(f"data[{key}]", "", "must be base64 encoded")
-        for key, text in (secret.get("data") or {}).items()
-        if not _is_base64(text)
+        Cause("FieldValueTooLong", field, f"Too long: may not be more than {MOST_DATA_BYTES} bytes")
     ]
-
-
-def _is_base64(text: str | None) -> bool:
-    try:
-        base64.b64decode(text or "", validate=True)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_immutable(new: Obj, old: Obj) -> list[Cause]:
@@ -173,7 +184,7 @@ _RULES: dict[Kind, Rules] = {
     NAMESPACE: Rules(fill=_fill_namespace),
     NODE: Rules(fill=_fill_node),
     SECRET: Rules(settle=_settle_secret, check=_check_secret, check_update=_check_secret_update),
-    CONFIGMAP: Rules(check_update=_check_immutable),
+    CONFIGMAP: Rules(check=_check_config_map, check_update=_check_immutable),
     PERSISTENTVOLUMECLAIM: Rules(fill=_fill_claim, check=_check_claim),
     EVENT: Rules(fill=_fill_event, check=_check_event),
     RESOURCEQUOTA: Rules(fill=_fill_quota),
