@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
-import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
@@ -25,6 +23,7 @@ from podlift.kube.errors import (
     Unauthorized,
     error_from_answer,
 )
+from podlift.kube.sockets import Sockets
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +33,6 @@ _CONNECT_TIMEOUT = 10.0
 
 # From here on aiohttp warns of bytes.
 _LARGE_BODY = 1 << 20
-
-# A peer that vanished without a word (a lost node, a dropped NAT entry) is noticed after some 45 s.
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 class _Sending(TypedDict):
@@ -63,11 +59,12 @@ class Transport:
             total=request_timeout, sock_connect=min(_CONNECT_TIMEOUT, request_timeout)
         )
         self._session: aiohttp.ClientSession | None = None
+        self._sockets = Sockets()
 
     async def open(self) -> None:
         """Makes the session; must run in the event loop that will use it."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=_socket),
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=self._sockets.make),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"podlift/{__version__}"},
             timeout=self._timeout,
@@ -79,11 +76,7 @@ class Transport:
         """Ends everything that is under way."""
         if self._session is not None:
             await self._session.close()
-            # The session does not wait for the TLS connections of requests that were cancelled just
-            # now. They need a few turns of the loop to end, which must not be its last; turns and
-            # not time, which passes without any on a busy machine.
-            for _ in range(10):
-                await asyncio.sleep(0.001)
+            await self._sockets.end()
 
     async def request(
         self,
@@ -266,13 +259,3 @@ def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
 def _url(access: Access, path: str, query: Query) -> URL:
     text = f"{access.server}{path}"
     return URL(f"{text}?{urlencode(query)}" if query else text, encoded=True)
-
-
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        if hasattr(socket, name):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made

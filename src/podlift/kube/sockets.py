@@ -1,0 +1,51 @@
+"""The sockets under one aiohttp session: how they are made, and that all of them end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from weakref import WeakSet
+
+import aiohttp
+
+# A peer that vanished without a word (a lost node, a dropped NAT entry) is noticed after some 45 s.
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+_PATIENCE = 1.0
+
+
+class Sockets:
+    """Makes sockets for aiohttp's connector and knows which of them are open."""
+
+    def __init__(self) -> None:
+        self._made: WeakSet[socket.socket] = WeakSet()
+
+    def make(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """A socket that notices a vanished peer. To be given as ``socket_factory``."""
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):
+                made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._made.add(made)
+        return made
+
+    async def end(self) -> None:
+        """End the connections that a closed session left behind, so that the loop may end too.
+
+        The session does not wait for the TLS connections of requests that were cancelled just now:
+        they say goodbye first, and wait for the peer's answer, which may never come. Without the
+        line under it such a connection ends at once.
+        """
+        for each in self._open():
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:  # not connected yet, or not any more
+                continue
+        give_up = asyncio.get_running_loop().time() + _PATIENCE
+        while self._open() and asyncio.get_running_loop().time() < give_up:
+            await asyncio.sleep(0.001)  # noqa: ASYNC110  nothing tells when a socket is closed
+
+    def _open(self) -> list[socket.socket]:
+        return [each for each in self._made if each.fileno() != -1]
