@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from podlift.cli.console import make_console
 from podlift.cli.errors import ClusterProblem
 from podlift.cli.home import Home
+from podlift.cli.invoking import command
 from podlift.cli.running import run_until_stopped
 from podlift.local import ClusterOptions, Endpoint, LocalCluster, daemon
 from podlift.local.errors import LocalError
@@ -25,7 +26,7 @@ def start(home: Home, *, port: int, sandbox: str, detach: bool) -> None:
     options = ClusterOptions(home=home.cluster, port=port, sandbox=kept_apart)
     with _in_words():
         if detach:
-            _tell(daemon.start_detached(options), stop_with="podlift cluster down")
+            _tell(daemon.start_detached(options), stop_with=command("cluster down", home))
         else:
             run_until_stopped(_foreground(options), stopped_is_success=True)
 
@@ -36,7 +37,7 @@ def show_status(home: Home) -> None:
         status = daemon.status(home.cluster)
     if status.endpoint is None:
         raise ClusterProblem(
-            f"No local cluster runs from {home.root}: start one with podlift cluster up."
+            f"No local cluster runs from {home.root}: start one with {command('cluster up', home)}."
         )
     _say(
         f"The local cluster runs at {status.endpoint.url} (process {status.pid}).",

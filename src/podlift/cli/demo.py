@@ -17,6 +17,7 @@ from podlift.cli.cluster_access import LocalCluster, connect
 from podlift.cli.dag_check import refuse_broken
 from podlift.cli.errors import BadOption, CliError, ClusterProblem, DemoFailed, NotReady
 from podlift.cli.home import Home, locked
+from podlift.cli.invoking import command
 from podlift.cli.pod_template import local_template
 from podlift.cli.ports import choose_port
 from podlift.cli.rows import rows
@@ -81,7 +82,7 @@ def empty_for_demo(home: Home) -> None:
     if daemon.status(home.cluster).running:
         raise ClusterProblem(
             f"A cluster runs from {home.root}, and the demo needs one of its own: stop it with"
-            f" podlift cluster down --home {home.root}, or choose another folder with --home."
+            f" {command('cluster down', home)}, or choose another folder with --home."
         )
     home.empty()
     home.create()

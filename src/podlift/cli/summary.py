@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from podlift.cli.board import Board
 from podlift.cli.home import Home
+from podlift.cli.invoking import command, short
 from podlift.cli.story import STORY, Expectation
 from podlift.cli.views import STYLES
 
@@ -32,9 +32,9 @@ def _next_steps(home: Home) -> Mapping[str, str]:
     return {
         "Logs of the tasks": short(home.task_logs),
         "Logs of Airflow and the cluster": short(home.process_logs),
-        "See this run in the browser": f"podlift up --home {short(home.root)}",
-        "Serve your own DAGs": "podlift up --dags FOLDER",
-        "The cluster alone, for kubectl": "podlift cluster up",
+        "See this run in the browser": command("up", home),
+        "Serve your own DAGs": command("up --dags FOLDER"),
+        "The cluster alone, for kubectl": command("cluster up"),
     }
 
 
@@ -86,11 +86,3 @@ def _verdict(board: Board, wrong: Sequence[str], seconds: float) -> RenderableTy
             style="bold green",
         )
     return Group(Text("Not everything ended as it should:", style="bold red"), *wrong)
-
-
-def short(folder: Path) -> str:
-    """Return the path as one would type it, with `~` for the user's own folder."""
-    try:
-        return f"~/{folder.relative_to(Path.home())}"
-    except ValueError:
-        return str(folder)

@@ -108,7 +108,7 @@ def test_the_detached_cluster_lives_until_it_is_told_to_stop(podlift: Run, home:
         assert "already runs" in err
     code, _, err = podlift("demo", home=home)
     assert code == 1
-    assert f"podlift cluster down --home {home}" in err
+    assert f" cluster down --home {home}" in err
     assert (home / "cluster" / "kubeconfig").exists()
 
     code, _, err = podlift("cluster", "down", home=home)

@@ -12,8 +12,9 @@ from rich.console import Console
 from podlift.cli.airflow_api import TaskInstance
 from podlift.cli.board import Board
 from podlift.cli.home import Home
+from podlift.cli.invoking import short
 from podlift.cli.rows import Row
-from podlift.cli.summary import print_summary, short
+from podlift.cli.summary import print_summary
 from podlift.cli.views import LiveView, PlainView, make_view, table_of
 from podlift.pods.labels import Identity, annotations_of, labels_of
 from podlift.pods.reading import Pod, read_pod
@@ -98,7 +99,7 @@ def test_the_summary_says_why_a_task_failed_and_where_to_go_on() -> None:
     out = told(board, [])
     assert "exit_3 failed: Container 'base' ended with exit code 3." in out
     assert "Everything ended as it should: 1 task instances in 1 pods, 42 seconds in all." in out
-    assert f"podlift up --home /some/{'long/' * 30}home\n" in out
+    assert f" up --home /some/{'long/' * 30}home\n" in out
 
 
 def test_the_summary_names_everything_that_went_wrong() -> None:
