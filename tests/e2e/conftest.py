@@ -1,5 +1,6 @@
-"""The demo gets a home that must be empty of processes afterwards."""
+"""A home that must be empty of processes afterwards; the cluster of the functional tests."""
 
+from tests.functional.conftest import cluster, machine, namespace
 from tests.homes import home
 
-__all__ = ["home"]
+__all__ = ["cluster", "home", "machine", "namespace"]

@@ -61,6 +61,18 @@ class Cluster:
             with error:
                 return error.code, _decoded(error.read())
 
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace in which pods can be created at once."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        status, answer = self.request("POST", "/api/v1/namespaces", body)
+        assert status == 201, answer
+        # A controller makes the account that pods need, and the certificate that they mount.
+        end = time.monotonic() + _START_SECONDS
+        for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+            while self.request("GET", f"/api/v1/namespaces/{name}/{path}")[0] != 200:
+                assert time.monotonic() < end, f"{name} does not get its {path}"
+                time.sleep(0.02)
+
     def remove_namespace(self, name: str) -> None:
         """Have a namespace removed, without waiting for what runs in it to end by itself."""
         path = f"/api/v1/namespaces/{name}"
@@ -194,21 +206,6 @@ def machine(pytestconfig: pytest.Config) -> Machine:
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A fresh namespace, removed after the test."""
     name = f"test-{secrets.token_hex(4)}"
-    status, body = cluster.request(
-        "POST",
-        "/api/v1/namespaces",
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
-    )
-    assert status == 201, body
-    _wait_for_account(cluster, name)
+    cluster.make_namespace(name)
     yield name
     cluster.remove_namespace(name)
-
-
-def _wait_for_account(cluster: Cluster, namespace: str) -> None:
-    """A controller makes the account that pods need, and the certificate that they mount."""
-    base, end = f"/api/v1/namespaces/{namespace}", time.monotonic() + _START_SECONDS
-    for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
-        while cluster.request("GET", f"{base}/{path}")[0] != 200:
-            assert time.monotonic() < end, f"{namespace} does not get its {path}"
-            time.sleep(0.02)
