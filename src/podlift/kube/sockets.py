@@ -43,9 +43,10 @@ class Sockets:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:  # not connected yet, or not any more
                 continue
-        give_up = asyncio.get_running_loop().time() + _PATIENCE
-        while self._open() and asyncio.get_running_loop().time() < give_up:
-            await asyncio.sleep(0.001)  # noqa: ASYNC110  nothing tells when a socket is closed
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + _PATIENCE
+        while self._open() and clock() < give_up:  # noqa: ASYNC110  no event tells of it
+            await asyncio.sleep(0.001)
 
     def _open(self) -> list[socket.socket]:
         return [each for each in self._made if each.fileno() != -1]
