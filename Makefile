@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools lint format docs bench-local cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-real lint format docs bench-local cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +25,16 @@ unit: $(READY) ## Run the tests that need no server
 	$(BIN)/pytest -m "not functional and not tools"
 
 functional: $(READY) ## Run the tests against the local cluster and real processes
-	$(BIN)/pytest -m "functional and not tools"
+	$(BIN)/pytest -m "functional and not tools and not postgres"
 
-test-tools: $(READY) $(HELM) ## Run the tests that drive kubectl, helm and bubblewrap
-	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest -m tools
+test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap and PostgreSQL
+	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest -m "tools or postgres"
+
+# A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
+OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
+test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
+	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null)
+	$(BIN)/pytest -m "functional and not tools" --cluster=$(or $(OWN),real)
 
 lint: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .

@@ -31,6 +31,7 @@ _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _MARKERS = (
     "local_only(reason): is about the local cluster itself",
     "real_only(reason): needs what only a real Kubernetes does",
+    "postgres: needs PostgreSQL on this machine",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
 )
 _NOT_ON = {"local": ("real_only", "own_node"), "real": ("local_only",)}
@@ -74,7 +75,8 @@ def _why_not(item: pytest.Item, chosen: str) -> str | None:
     fixtures: list[str] = getattr(item, "fixturenames", [])
     if "machine" in fixtures and chosen not in ("local", "real"):
         return "runs this machine's Python in its pods, which a cluster elsewhere does not have"
-    functional = item.get_closest_marker("functional") is not None
+    own = any(item.get_closest_marker(name) for name in _NOT_ON["local"])
+    functional = item.get_closest_marker("functional") is not None and not own
     if chosen != "local" and functional and "cluster" not in fixtures:
         return "uses no cluster, or one of its own: the run on the local cluster covers it"
     return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
     from tests.machine import Machine
 
-pytestmark = pytest.mark.functional
+pytestmark = [pytest.mark.functional, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")

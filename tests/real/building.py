@@ -1,17 +1,21 @@
 """Builds the node's programs from their Go modules, once per pinned version.
 
 A build goes into a folder of its own that is renamed into place when complete, so a build that
-was interrupted leaves nothing that could be mistaken for a finished one.
+was interrupted leaves nothing that could be mistaken for a finished one; the next build removes it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.real.errors import RealClusterError
@@ -69,7 +73,7 @@ def _text(module: Path) -> str:
 def _built(module: Path, packages: tuple[str, ...], what: str, link: str = "") -> Path:
     link = f"-s -w {link}".strip()
     home = CACHE / f"{module.name}-{_fingerprint(module, link)}"
-    if home.is_dir():
+    if _is_complete(home, module, packages):
         return home
     go = shutil.which("go")
     if go is None:
@@ -77,7 +81,32 @@ def _built(module: Path, packages: tuple[str, ...], what: str, link: str = "") -
             "Go is needed to build Kubernetes and etcd: install Go 1.26 or later."
         )
     CACHE.mkdir(parents=True, exist_ok=True)
-    print(f"Building {what} ...", flush=True)
+    with _alone():
+        if _is_complete(home, module, packages):
+            return home  # another command built it meanwhile
+        for left in (home, *CACHE.glob(".building-*")):
+            shutil.rmtree(left, ignore_errors=not left.exists())
+        _build(go, module, packages, what, link, home)
+    return home
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other command builds. The lock goes with the process that holds it."""
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_complete(home: Path, module: Path, packages: tuple[str, ...]) -> bool:
+    names = [module.name if package == "." else Path(package).name for package in packages]
+    return all(os.access(home / name, os.X_OK) for name in names)
+
+
+def _build(
+    go: str, module: Path, packages: tuple[str, ...], what: str, link: str, home: Path
+) -> None:
+    print(f"Building {what} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=".building-") as scratch:
         made = Path(scratch) / "bin"
         made.mkdir()
@@ -90,7 +119,6 @@ def _built(module: Path, packages: tuple[str, ...], what: str, link: str = "") -
         if done.returncode != 0:
             raise RealClusterError(f"Building {what} failed; go's own words are above.")
         made.rename(home)
-    return home
 
 
 def _fingerprint(module: Path, link: str) -> str:

@@ -35,6 +35,7 @@ _TOOLS = {
     "busybox": "busybox-static",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
+_CGROUPS = Path("/sys/fs/cgroup")
 _SOCKET = RUN / "containerd.sock"
 
 
@@ -70,13 +71,10 @@ def stop_kubelet() -> None:
     processes.stop("kubelet")
 
 
-def kubelet_runs() -> bool:
-    return processes.alive("kubelet")
-
-
 def start_kubelet_again() -> None:
     """Bring the node back, also when its object was deleted meanwhile."""
-    processes.start_again("kubelet")
+    if not processes.alive("kubelet"):
+        processes.start_again("kubelet")
     _until(_node_is_ready, 90, "kubelet")
 
 
@@ -101,7 +99,7 @@ def _check_tools() -> None:
     missing = sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool)})
     if missing:
         raise RealClusterError(f"Missing on this machine: apt install {' '.join(missing)}")
-    if not Path("/sys/fs/cgroup").is_dir():
+    if not _CGROUPS.is_dir():
         raise RealClusterError("This machine has no cgroups, without which a kubelet cannot run.")
 
 
@@ -346,7 +344,7 @@ def _unmount_below(folder: Path) -> None:
 
 def _remove_cgroups() -> None:
     """Remove the kubelet's cgroups: empty by now, one tree for each controller (or one in all)."""
-    for root in (*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")):
+    for root in (*_CGROUPS.glob("*/kubepods"), _CGROUPS / "kubepods"):
         if root.is_dir():
             for folder, _, _ in os.walk(root, topdown=False):
                 os.rmdir(folder)

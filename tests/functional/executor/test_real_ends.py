@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.machine import ROOT
 from tests.real import node
 
 if TYPE_CHECKING:
@@ -110,8 +113,8 @@ def _cores(quantity: str) -> float:
 def losable_node() -> Iterator[str]:
     """The node's name; it is brought back after the test."""
     yield "node"
-    if not node.kubelet_runs():
-        node.start_kubelet_again()
+    # By a command: the kubelet must not be a child of this process, which ends before it.
+    subprocess.run([sys.executable, "-m", "tests.real", "kubelet"], cwd=ROOT, check=True)
 
 
 @pytest.mark.own_node("stops the kubelet and deletes the node")
