@@ -22,7 +22,7 @@ def test_the_demo_runs_to_its_end_and_everything_ends_as_it_should(home: Path) -
     assert "Everything ended as it should: 16 task instances in 19 pods" in out
     assert "exit_3 failed: Container 'base' ended with exit code 3." in out
     assert out.count("square[") >= 8 * 3
-    assert f"podlift up --home {home}" in out
+    assert f" up --home {home}" in out
 
     logs = home / "airflow" / "logs" / "dag_id=podlift_demo" / "run_id=demo"
     first, second = sorted((logs / "task_id=second_try").iterdir())
