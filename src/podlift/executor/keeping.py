@@ -20,6 +20,7 @@ from podlift.kube.client import Client
 from podlift.kube.errors import BadRequest, KubeError, NotFound
 from podlift.kube.resources import EVENTS
 from podlift.pods.building import BASE
+from podlift.pods.causes import Cause
 from podlift.pods.diagnosis import diagnose
 from podlift.pods.reading import Event, Pod, exit_code, has_started
 
@@ -105,7 +106,12 @@ def _sentence(pod: Pod, events: Sequence[Event], known: str) -> str:
 
 
 def _speaks_for_itself(pod: Pod | None) -> bool:
-    return pod is not None and exit_code(pod, BASE) == _WORKERS_OWN_FAILURE
+    if pod is None or exit_code(pod, BASE) != _WORKERS_OWN_FAILURE:
+        return False
+    # The worker outlives a task's process that used too much memory, but knows no more of it
+    # than the signal; the node knows why.
+    diagnosis = diagnose(pod, main=BASE)
+    return diagnosis is None or diagnosis.cause is Cause.FAILED
 
 
 def _ending_with_newline(text: bytes) -> bytes:

@@ -57,6 +57,15 @@ def test_a_worker_that_says_that_its_task_failed_has_written_the_log_itself(
     assert driver.kept_log(failed) == "the cause\n"
 
 
+def test_a_worker_does_not_know_how_much_memory_its_task_was_allowed(driver: Driver) -> None:
+    limit = {"resources": {"limits": {"memory": "50Mi"}}}
+    base = {"name": "base", "command": ["sh", "-c", "tail /dev/zero; exit 1"], **limit}
+    hungry = driver.task(override={"spec": {"containers": [base]}})
+    driver.queue(hungry)
+    assert driver.end(hungry)[0] == "failed"
+    assert "used more memory than its limit of 50Mi" in driver.kept_log(hungry)
+
+
 def test_a_log_that_the_worker_wrote_here_is_not_kept_twice(driver: Driver) -> None:
     good = driver.task("echo hello")
     assert good.log_path
