@@ -142,7 +142,14 @@ class LiveView:
 
 def table_of(rows: Sequence[Row], title: str) -> Table:
     """Draw the rows."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        min_width=len(title),  # before the first pod the table is narrower than its title
+    )
     for heading in ("Task", "State", "Pod", "Phase"):
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
     for heading in ("Pending", "Running"):

@@ -112,3 +112,11 @@ def test_a_path_in_the_users_folder_is_short(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HOME", "/home/someone")
     assert short(Path("/home/someone/.local/x")) == "~/.local/x"
     assert short(Path("/elsewhere")) == "/elsewhere"
+
+
+def test_a_table_without_pods_does_not_break_its_title() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    title = "16 task instances, each in a pod of its own"
+    console.print(table_of([], title))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[0].rstrip() == title
