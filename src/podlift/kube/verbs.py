@@ -177,11 +177,11 @@ class Verbs:
         """Creates an object and gives it back as the server filled it in.
 
         It is asked once. After ConnectionFailed the object may be there or not; a repeated create
-        with the same name then raises AlreadyExists. With `dry_run` the server checks and keeps
-        nothing.
+        with the same name then raises AlreadyExists. With `dry_run` the server checks, refuses
+        unknown fields as well (which it otherwise drops with a warning), and keeps nothing.
         """
         path = _collection(resource, namespace)
-        query = _given(dryRun="All" if dry_run else "")
+        query = _given(dryRun="All", fieldValidation="Strict") if dry_run else []
         answer = await self._transport.request("POST", path, query=query, body=encode(manifest))
         return decode(answer, type)
 

@@ -112,15 +112,23 @@ def test_a_broken_dag_is_told_with_file_and_line(podlift: Run, home: Path, dags:
     assert f"{dags / 'broken.py'}, line 2: ModuleNotFoundError: No module named 'pandaz'" in err
 
 
-def test_a_template_that_the_cluster_refuses(podlift: Run, home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"resources": {"requests": {"cpu": "lots"}}}, "quantities must match"),
+        ({"imagee": "a typing error"}, 'unknown field "spec.containers[0].imagee"'),
+    ],
+)
+def test_a_template_that_the_cluster_refuses(
+    podlift: Run, home: Path, tmp_path: Path, field: dict[str, object], said: str
+) -> None:
     template = tmp_path / "pod.yaml"
-    requests = {"resources": {"requests": {"cpu": "lots"}}}
-    pod = {"kind": "Pod", "spec": {"containers": [{"name": "base", **requests}]}}
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": "base", **field}]}}
     template.write_text(yaml.safe_dump(pod))
     code, _, err = podlift("up", "--pod-template", str(template), "--port", "0", home=home)
     assert code == 1
     assert "correct --pod-template" in err
-    assert "quantities must match" in err
+    assert said in err
 
 
 def test_it_serves_until_a_part_of_it_dies(

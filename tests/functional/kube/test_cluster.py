@@ -116,6 +116,11 @@ async def test_a_dry_run_keeps_nothing(client: Client, namespace: str) -> None:
     assert (await client.list(CONFIGMAPS, namespace, label_selector="of=a")).items == []
 
 
+async def test_a_dry_run_refuses_an_unknown_field(client: Client, namespace: str) -> None:
+    with pytest.raises(BadRequest, match='unknown field "datta"'):
+        await client.create(CONFIGMAPS, config("a") | {"datta": {}}, namespace, dry_run=True)
+
+
 async def test_what_can_never_be_created(client: Client, namespace: str) -> None:
     with pytest.raises(NotFound, match="namespaces"):
         await client.create(PODS, manifest("a", "true"), "no-such-namespace")
