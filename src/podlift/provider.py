@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             SECTION: {
                 "description": (
                     "Podlift's executor. An option that is not set here is looked up under the "
-                    f"same name in ``[{INHERITED_SECTION}]``."
+                    f"same name in section ``{INHERITED_SECTION}``."
                 ),
                 "options": {option.name: _described(option) for option in options()},
             }
