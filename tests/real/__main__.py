@@ -1,4 +1,4 @@
-"""``python -m tests.real up|down|status|build|kubelet``: the single-node Kubernetes for tests."""
+"""``python -m tests.real COMMAND``: the single-node Kubernetes for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.real.paths import KUBECONFIG
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "build", "kubelet"))
+    parser.add_argument("command", choices=("up", "down", "status", "build", "kubelet", "restart"))
     parser.add_argument("--minor", default=building.DEFAULT_MINOR, help="Kubernetes minor version")
     arguments = parser.parse_args()
     try:
@@ -29,6 +29,8 @@ def _run(command: str, minor: str) -> int:
         node.down()
     elif command == "kubelet":
         node.start_kubelet_again()
+    elif command == "restart":
+        node.restart_api_server()
     elif command == "build":
         print(building.kubernetes(minor), building.etcd(), building.pause(), sep="\n")
     else:

@@ -78,6 +78,13 @@ def start_kubelet_again() -> None:
     _until(_node_is_ready, 90, "kubelet")
 
 
+def restart_api_server() -> None:
+    """End the API server and start it again: it has forgotten what was before its start."""
+    processes.stop("kube-apiserver")
+    processes.start_again("kube-apiserver")
+    _until(_is_ready, 90, "kube-apiserver")
+
+
 def down() -> None:
     """Stop whatever runs of a node, also of one whose command was killed, and remove its state."""
     _end_containers()

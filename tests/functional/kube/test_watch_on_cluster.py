@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.machine import ROOT
 
 from podlift.kube import (
     CONFIGMAPS,
@@ -191,6 +193,24 @@ async def test_what_vanished_while_the_line_was_down_and_history_forgot(
     for number in range(REPEATED):
         change = {"data": {"x": "abcdefghijklm"[number] * BIG}}
         await client.patch(CONFIGMAPS, "big", namespace, change, how=Patch.MERGE)
+    line[0].down = False
+    await make(client, namespace, "last")
+    await picture.until_it_shows("last")
+    await is_true(picture, client, namespace)
+    assert picture.deleted == ["first"]
+    assert any(isinstance(error, Gone) for error in picture.troubles)
+
+
+@pytest.mark.own_node("restarts the API server")
+async def test_what_vanished_while_the_api_server_was_away(
+    line: tuple[Line, Client], client: Client, namespace: str, picture: Picture
+) -> None:
+    line[0].down = True
+    line[0].cut()
+    await client.delete(CONFIGMAPS, "first", namespace)
+    command = (sys.executable, "-m", "tests.real", "restart")
+    restarting = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    assert await restarting.wait() == 0
     line[0].down = False
     await make(client, namespace, "last")
     await picture.until_it_shows("last")
