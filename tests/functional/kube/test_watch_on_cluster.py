@@ -216,4 +216,3 @@ async def test_what_vanished_while_the_api_server_was_away(
     await picture.until_it_shows("last")
     await is_true(picture, client, namespace)
     assert picture.deleted == ["first"]
-    assert any(isinstance(error, Gone) for error in picture.troubles)
