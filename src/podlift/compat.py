@@ -4,9 +4,11 @@ places where it leans on something that Airflow does not promise."""
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import MutableMapping
 from configparser import ConfigParser
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +54,10 @@ def supervise(workload: Any, client: Client, server: str) -> int:
     """
     from airflow.sdk.execution_time import supervisor
 
-    run = getattr(supervisor, "supervise_task", None) or supervisor.supervise
+    run = getattr(supervisor, "supervise_task", None)
+    if run is None:  # 3.2, which does not pass signals on either
+        run = supervisor.supervise
+        signal.signal(signal.SIGTERM, _tell_children)
     code: int = run(
         ti=workload.ti,
         bundle_info=workload.bundle_info,
@@ -65,6 +70,13 @@ def supervise(workload: Any, client: Client, server: str) -> int:
         sentry_integration=workload.sentry_integration,
     )
     return code
+
+
+def _tell_children(signum: int, _frame: FrameType | None) -> None:
+    import psutil
+
+    for child in psutil.Process().children():
+        child.send_signal(signum)
 
 
 def log_to_stdout() -> None:
