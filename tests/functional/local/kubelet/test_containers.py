@@ -69,7 +69,8 @@ class Pods:
         )
 
     def until_true(self, name: str, test: Any) -> Obj:
-        for _ in range(400):
+        end = time.monotonic() + 30  # a real kubelet looks again only after ten seconds or more
+        while time.monotonic() < end:
             pod = self.get(name)
             if test(pod):
                 return pod
