@@ -453,7 +453,7 @@ async def test_exec_of_a_missing_command(pods: Pods, session: aiohttp.ClientSess
 async def test_attach_hands_over_input_and_output(
     pods: Pods, session: aiohttp.ClientSession
 ) -> None:
-    script = "read line; echo got $line; echo err >&2"
+    script = "read line; echo got $line; echo err >&2; sleep 0.5"
     await asyncio.to_thread(pods.create, "a", ["sh", "-c", script], {"stdin": True})
     await asyncio.to_thread(pods.until, "a", "Running")
     query = "stdin=true&stdout=true&stderr=true&container=base"
