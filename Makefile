@@ -32,9 +32,9 @@ test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewra
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
-test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
+test-real: $(READY) $(if $(OWN),,$(HELM)) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null)
-	$(BIN)/pytest -m "functional and not tools" --cluster=$(or $(OWN),real)
+	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest --cluster=$(or $(OWN),real) -m "functional$(if $(OWN), and not tools)"
 
 lint: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .
@@ -53,8 +53,8 @@ docs: $(READY) ## Build the documentation into site/
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
 
-cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prints its kubeconfig
-	@$(BIN)/python -m tests.real up
+cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prints its kubeconfig. MINOR=1.29 takes another version
+	@$(BIN)/python -m tests.real up $(if $(MINOR),--minor $(MINOR))
 
 cluster-real-down: $(READY) ## Stop it
 	@$(BIN)/python -m tests.real down

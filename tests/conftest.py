@@ -33,6 +33,7 @@ _MARKERS = (
     "real_only(reason): needs what only a real Kubernetes does",
     "postgres: needs PostgreSQL on this machine",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
+    "since_minor(minor, reason): needs Kubernetes 1.minor or later",
 )
 _NOT_ON = {"local": ("real_only", "own_node"), "real": ("local_only",)}
 
@@ -59,6 +60,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect what the chosen cluster cannot show, and count it by reason for the summary."""
     chosen = config.getoption("--cluster")
     reasons = {item: _why_not(item, chosen) for item in items}
+    newer = [item for item in items if not reasons[item] and item.get_closest_marker("since_minor")]
+    if newer and chosen != "local":  # the local cluster behaves as the newest
+        reasons |= _too_old(newer, chosen)
     left_out = [item for item in items if reasons[item]]
     config.stash[_LEFT_OUT] = Counter(reason for reason in reasons.values() if reason)
     if left_out:
@@ -80,6 +84,24 @@ def _why_not(item: pytest.Item, chosen: str) -> str | None:
     if chosen != "local" and functional and "cluster" not in fixtures:
         return "uses no cluster, or one of its own: the run on the local cluster covers it"
     return None
+
+
+def _too_old(items: list[pytest.Item], chosen: str) -> dict[pytest.Item, str | None]:
+    """Which of these tests say nothing about a cluster of this age; it is asked for its version."""
+    from tests.versions import VersionUnknown, minor_of
+
+    try:
+        minor = minor_of(chosen)
+    except VersionUnknown as error:
+        raise pytest.UsageError(str(error)) from error
+    found: dict[pytest.Item, str | None] = {}
+    for item in items:
+        marker = item.get_closest_marker("since_minor")
+        assert marker is not None
+        needed, reason = marker.args
+        if minor < needed:
+            found[item] = f"since_minor: Kubernetes 1.{minor} is older than 1.{needed}: {reason}"
+    return found
 
 
 def pytest_terminal_summary(

@@ -12,8 +12,8 @@ from tests.real.paths import KUBECONFIG
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "build", "kubelet", "restart"))
-    parser.add_argument("--minor", default=building.DEFAULT_MINOR, help="Kubernetes minor version")
+    parser.add_argument("command", choices=("up", "down", "status", "build", "kubelet", "forget"))
+    parser.add_argument("--minor", help=f"Kubernetes minor version ({building.DEFAULT_MINOR})")
     arguments = parser.parse_args()
     try:
         return _run(arguments.command, arguments.minor)
@@ -22,17 +22,22 @@ def main() -> int:
         return 1
 
 
-def _run(command: str, minor: str) -> int:
+def _run(command: str, minor: str | None) -> int:
     if command == "up":
         print(node.up(minor))
     elif command == "down":
         node.down()
     elif command == "kubelet":
         node.start_kubelet_again()
-    elif command == "restart":
-        node.restart_api_server()
+    elif command == "forget":
+        node.forget_history()
     elif command == "build":
-        print(building.kubernetes(minor), building.etcd(), building.pause(), sep="\n")
+        print(
+            building.kubernetes(minor or building.DEFAULT_MINOR),
+            building.etcd(),
+            building.pause(),
+            sep="\n",
+        )
     else:
         running = node.is_up()
         print(f"running: {KUBECONFIG}" if running else "not running")

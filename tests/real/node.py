@@ -12,20 +12,23 @@ import secrets
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tests.real import building, images, network, processes
 from tests.real.certificates import Authority, make_authority
 from tests.real.errors import RealClusterError
-from tests.real.network import NODE, SERVICE
+from tests.real.network import NODE, SERVICE, inside
 from tests.real.paths import KUBECONFIG, RUN
 
 URL = f"https://{NODE}:443"
+ETCD = "http://127.0.0.1:2379"
 _TOOLS = {
     "containerd": "containerd",
     "runc": "runc",
@@ -39,16 +42,22 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _SOCKET = RUN / "containerd.sock"
 
 
-def up(minor: str = building.DEFAULT_MINOR) -> Path:
+def up(minor: str | None = None) -> Path:
     """Start the node, or find it running; return the path of its kubeconfig.
 
-    Raises ``RealClusterError`` for a missing tool or right, and with a program's last words when
-    it does not come up.
+    Without ``minor``, one that runs will do, whichever version it has.
+
+    Raises ``RealClusterError`` for a missing tool or right, for a running node of another version
+    than ``minor``, and with a program's last words when it does not come up.
     """
     _check_tools()
-    programs, etcd = building.kubernetes(minor), building.etcd()
     if is_up():
+        if minor not in (None, running := running_minor()):
+            raise RealClusterError(
+                f"A node with Kubernetes {running} runs: stop it first, by make cluster-real-down."
+            )
         return KUBECONFIG
+    programs, etcd = building.kubernetes(minor or building.DEFAULT_MINOR), building.etcd()
     down()
     RUN.mkdir(parents=True, mode=0o755)
     network.up()
@@ -66,6 +75,15 @@ def is_up() -> bool:
     return processes.alive("kubelet") and _is_ready()
 
 
+def running_minor() -> str | None:
+    """The minor version of the node that runs, such as ``1.36``; None when none does."""
+    said = _get("/version")
+    if said is None:
+        return None
+    version = json.loads(said)
+    return f"{version['major']}.{version['minor']}"
+
+
 def stop_kubelet() -> None:
     """Let the node fall silent. What runs on it goes on, and nobody is told."""
     processes.stop("kubelet")
@@ -78,9 +96,14 @@ def start_kubelet_again() -> None:
     _until(_node_is_ready, 90, "kubelet")
 
 
-def restart_api_server() -> None:
-    """End the API server and start it again: it has forgotten what was before its start."""
+def forget_history() -> None:
+    """Compact etcd's history to the present, and restart the API server, which remembers some.
+
+    After that a watch from any earlier version is answered by 410 Gone.
+    """
     processes.stop("kube-apiserver")
+    present = _ask_etcd("/v3/kv/range", key="AA==")["header"]["revision"]
+    _ask_etcd("/v3/kv/compaction", revision=present, physical=True)
     processes.start_again("kube-apiserver")
     _until(_is_ready, 90, "kube-apiserver")
 
@@ -116,8 +139,8 @@ def _start_etcd(home: Path) -> None:
         [
             str(home / "etcd"),
             f"--data-dir={RUN / 'etcd'}",
-            "--listen-client-urls=http://127.0.0.1:2379",
-            "--advertise-client-urls=http://127.0.0.1:2379",
+            f"--listen-client-urls={ETCD}",
+            f"--advertise-client-urls={ETCD}",
             "--listen-peer-urls=http://127.0.0.1:2380",
             "--unsafe-no-fsync",
         ],
@@ -148,7 +171,7 @@ def _start_control_plane(programs: Path, authority: Authority) -> None:
         "kube-apiserver",
         [
             str(programs / "kube-apiserver"),
-            "--etcd-servers=http://127.0.0.1:2379",
+            f"--etcd-servers={ETCD}",
             "--secure-port=443",
             f"--advertise-address={NODE}",
             f"--service-cluster-ip-range={SERVICE}/16",
@@ -202,6 +225,7 @@ address = "{_SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{images.PAUSE}"
 restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "{RUN / "cni"}"
@@ -306,6 +330,19 @@ def _get(path: str) -> bytes | None:
             return bytes(answer.read())
     except (urllib.error.URLError, OSError):
         return None
+
+
+def _ask_etcd(path: str, **body: object) -> Any:
+    """etcd's answer. It listens on the loopback of the node's namespace, so it is asked there."""
+    program = (
+        "import sys, urllib.request as r; "
+        "print(r.urlopen(sys.argv[1], sys.argv[2].encode(), timeout=30).read().decode())"
+    )
+    command = inside(sys.executable, "-c", program, ETCD + path, json.dumps(body))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RealClusterError(f"etcd does not answer {path}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def _is_ready() -> bool:

@@ -256,14 +256,25 @@ async def test_commands_run_in_a_container(client: Client, namespace: str, run: 
     ) as stream:
         done = await stream.communicate()
     assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+    async with client.exec("a", namespace, ["head", "-n", "1"], stdin=True) as stream:
+        await stream.write(b"one\ntwo\n")
+        done = await stream.communicate()
+    assert (done.exit_code, done.stdout) == (0, b"one\n")
+    with pytest.raises(BadRequest, match="nope is not valid"):
+        async with client.exec("a", namespace, ["ls"], container="nope"):
+            pass
+
+
+@pytest.mark.since_minor(30, "exec speaks v4, in which an input cannot be closed")
+async def test_a_command_reads_its_input_to_the_end(
+    client: Client, namespace: str, run: Run
+) -> None:
+    await run(manifest("a", "sleep 60"), runs)
     data = bytes(range(256)) * 2048
     async with client.exec("a", namespace, ["cat"], stdin=True) as stream:
         async with asyncio.timeout(20):
             done = await stream.communicate(data)
     assert (done.exit_code, done.stdout) == (0, data)
-    with pytest.raises(BadRequest, match="nope is not valid"):
-        async with client.exec("a", namespace, ["ls"], container="nope"):
-            pass
 
 
 async def test_eviction_ends_a_pod(client: Client, namespace: str, run: Run) -> None:

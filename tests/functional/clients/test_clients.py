@@ -1,4 +1,4 @@
-"""The Python clients work against the local cluster as against any other."""
+"""The Python clients work against the local cluster as against a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""helm installs, upgrades and removes a chart on the local cluster."""
+"""helm installs, upgrades and removes a chart."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def chart(tmp_path: Path) -> Path:
 def helm(cluster: Any, namespace: str, tmp_path: Path) -> Helm:
     """Run helm in the test's namespace; returns what it printed."""
     program = shutil.which("helm")
-    assert program, "helm is not in the PATH; `make test-tools` builds it."
+    assert program, "helm is not in the PATH; `make test-tools` and `make test-real` build it."
     folders = {f"HELM_{kind}_HOME": str(tmp_path / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     environment = {**os.environ, **folders, "KUBECONFIG": str(cluster.kubeconfig)}
 
