@@ -17,6 +17,10 @@ COMPONENT = "app.kubernetes.io/component"
 EXECUTOR = "podlift.dev/executor"
 TI_ID = "podlift.dev/ti-id"
 LAUNCH = "podlift.dev/launch"
+WORKLOAD = "podlift.dev/workload"
+"""What the pod runs, where that is no task: see ``Identity.workload``."""
+TEAM = "podlift.dev/team"
+"""The team of a multi-team Airflow whose executor made the pod."""
 
 PODLIFT = "podlift"
 
@@ -36,23 +40,28 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Counts the pods started for this try: infrastructure may take the first ones away."""
     executor: str = ""
     """Id of the executor or operator that owns the pod."""
+    workload: str = "task"
+    """``task``, ``callback`` or ``connection-test``. The latter two have an id of their own in
+    ``ti_id``, and leave empty what they do not belong to."""
+    team: str = ""
+    """Name of the team, where Airflow serves several."""
 
 
-def labels_of(identity: Identity, component: str = "worker") -> dict[str, str]:
+def labels_of(identity: Identity, component: str = "") -> dict[str, str]:
     """Labels for a pod of this task instance. The value of each is valid, if need be shortened."""
-    labels = {
-        NAME: "airflow",
-        COMPONENT: component,
-        MANAGED_BY: PODLIFT,
-        "dag_id": label_value(identity.dag_id),
-        "task_id": label_value(identity.task_id),
-        "run_id": label_value(identity.run_id),
-        "try_number": str(identity.try_number),
-    }
+    own = "worker" if identity.workload == "task" else identity.workload
+    labels = {NAME: "airflow", COMPONENT: component or own, MANAGED_BY: PODLIFT}
+    for name in ("dag_id", "task_id", "run_id"):
+        if value := getattr(identity, name):
+            labels[name] = label_value(value)
+    if identity.workload == "task":
+        labels["try_number"] = str(identity.try_number)
     if identity.map_index >= 0:
         labels["map_index"] = str(identity.map_index)
     if identity.executor:
         labels[EXECUTOR] = label_value(identity.executor)
+    if identity.team:
+        labels[TEAM] = label_value(identity.team)
     return labels
 
 
@@ -69,6 +78,10 @@ def annotations_of(identity: Identity) -> dict[str, str]:
     }
     if identity.map_index >= 0:
         annotations["map_index"] = str(identity.map_index)
+    if identity.workload != "task":
+        annotations[WORKLOAD] = identity.workload
+    if identity.team:
+        annotations[TEAM] = identity.team
     return annotations
 
 
@@ -85,6 +98,8 @@ def identity_of(pod: Pod) -> Identity | None:
             map_index=int(annotations.get("map_index", "-1")),
             launch=int(annotations[LAUNCH]),
             executor=annotations.get(EXECUTOR, ""),
+            workload=annotations.get(WORKLOAD, "task"),
+            team=annotations.get(TEAM, ""),
         )
     except (KeyError, ValueError):  # someone took or changed an annotation: not ours to touch
         return None

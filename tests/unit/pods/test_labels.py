@@ -22,6 +22,8 @@ IDENTITIES = st.builds(
     map_index=st.integers(-1, 10_000),
     launch=st.integers(0, 100),
     executor=st.text(),
+    workload=st.sampled_from(["task", "callback", "connection-test"]),
+    team=st.text(),
 )
 
 
@@ -45,6 +47,21 @@ def test_only_a_mapped_task_has_a_map_index() -> None:
     assert "map_index" not in labels_of(identity)
     mapped = Identity(dag_id="d", task_id="t", run_id="r", ti_id="u", map_index=0)
     assert labels_of(mapped)["map_index"] == "0"
+
+
+def test_what_is_no_task_has_no_labels_of_one() -> None:
+    test = Identity(dag_id="", task_id="", run_id="", ti_id="u", workload="connection-test")
+    assert labels_of(test) == {
+        "app.kubernetes.io/name": "airflow",
+        "app.kubernetes.io/component": "connection-test",
+        "app.kubernetes.io/managed-by": "podlift",
+    }
+    assert identity_of(pod_of(test)) == test
+
+
+def test_the_team_is_on_the_pod() -> None:
+    identity = Identity(dag_id="d", task_id="t", run_id="r", ti_id="u", team="team a")
+    assert labels_of(identity)["podlift.dev/team"].startswith("team-a-")
 
 
 @pytest.mark.parametrize("damage", [{"podlift.dev/ti-id": None}, {"try_number": "two"}])
