@@ -32,8 +32,8 @@ test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewra
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
-test-real: $(READY) $(if $(OWN),,$(HELM)) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
-	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null)
+test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
+	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))
 	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest --cluster=$(or $(OWN),real) -m "functional$(if $(OWN), and not tools)"
 
 lint: $(READY) ## Check format, style, types and layers

@@ -6,6 +6,7 @@ import asyncio
 import re
 
 from tests.real import building, node
+from tests.real.errors import RealClusterError
 
 from podlift.kube import Client, KubeError, load_connection
 
@@ -19,11 +20,12 @@ def minor_of(chosen: str) -> int:
 
     Raises VersionUnknown.
     """
-    if chosen == "real":
-        return int((node.running_minor() or building.DEFAULT_MINOR).partition(".")[2])
     try:
-        said = asyncio.run(_asked(chosen))
-    except KubeError as error:
+        if chosen == "real":
+            said = (node.running_minor() or building.DEFAULT_MINOR).partition(".")[2]
+        else:
+            said = asyncio.run(_asked(chosen))
+    except (RealClusterError, KubeError) as error:
         raise VersionUnknown(
             f"The cluster of {chosen} does not tell its version: {error}"
         ) from error

@@ -32,12 +32,7 @@ def _run(command: str, minor: str | None) -> int:
     elif command == "forget":
         node.forget_history()
     elif command == "build":
-        print(
-            building.kubernetes(minor or building.DEFAULT_MINOR),
-            building.etcd(),
-            building.pause(),
-            sep="\n",
-        )
+        print(*node.prepare(minor or building.DEFAULT_MINOR), sep="\n")
     else:
         running = node.is_up()
         print(f"running: {KUBECONFIG}" if running else "not running")

@@ -50,14 +50,13 @@ def up(minor: str | None = None) -> Path:
     Raises ``RealClusterError`` for a missing tool or right, for a running node of another version
     than ``minor``, and with a program's last words when it does not come up.
     """
-    _check_tools()
     if is_up():
         if minor not in (None, running := running_minor()):
             raise RealClusterError(
                 f"A node with Kubernetes {running} runs: stop it first, by make cluster-real-down."
             )
         return KUBECONFIG
-    programs, etcd = building.kubernetes(minor or building.DEFAULT_MINOR), building.etcd()
+    programs, etcd = prepare(minor or building.DEFAULT_MINOR)
     down()
     RUN.mkdir(parents=True, mode=0o755)
     network.up()
@@ -70,13 +69,27 @@ def up(minor: str | None = None) -> Path:
     return KUBECONFIG
 
 
+def prepare(minor: str = building.DEFAULT_MINOR) -> tuple[Path, Path]:
+    """Check that a node can run here, then build what it is made of: Kubernetes and etcd.
+
+    Raises as ``up`` does, before anything is built that could not be used.
+    """
+    _check_root()
+    _check_tools()
+    programs, etcd = building.kubernetes(minor), building.etcd()
+    building.pause()
+    return programs, etcd
+
+
 def is_up() -> bool:
     """Whether a node runs and its API server says that it is ready."""
+    _check_root()
     return processes.alive("kubelet") and _is_ready()
 
 
 def running_minor() -> str | None:
     """The minor version of the node that runs, such as ``1.36``; None when none does."""
+    _check_root()
     said = _get("/version")
     if said is None:
         return None
@@ -110,6 +123,7 @@ def forget_history() -> None:
 
 def down() -> None:
     """Stop whatever runs of a node, also of one whose command was killed, and remove its state."""
+    _check_root()
     _end_containers()
     processes.stop_all()
     for pid in processes.shims_below(RUN):
@@ -121,11 +135,14 @@ def down() -> None:
         shutil.rmtree(RUN)
 
 
-def _check_tools() -> None:
+def _check_root() -> None:
     if os.geteuid() != 0:
         raise RealClusterError(
             "A kubelet needs root: run this as root, or give --cluster a kubeconfig."
         )
+
+
+def _check_tools() -> None:
     missing = sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool)})
     if missing:
         raise RealClusterError(f"Missing on this machine: apt install {' '.join(missing)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,11 @@ def test_without_containerd(monkeypatch: pytest.MonkeyPatch) -> None:
         node.up()
 
 
-def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [node.up, node.down, node.is_up])
+def test_without_root(monkeypatch: pytest.MonkeyPatch, command: Callable[[], object]) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(RealClusterError, match=r"^A kubelet needs root"):
-        node.up()
+        command()
 
 
 def test_without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
