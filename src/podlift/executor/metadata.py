@@ -1,0 +1,157 @@
+"""Airflow's metadata database: the little that the executor has to ask of it and to write to it.
+
+The functions block, so nothing here is called on the scheduler's thread or on the engine's loop:
+``Metadata`` runs them in threads. Each is one transaction that can be repeated, because after a
+lost connection nobody knows whether it was carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from airflow.configuration import conf
+from airflow.jobs.job import Job
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LONGEST_WAIT = 30.0
+_AT_A_TIME = 500
+"""Ids in one statement: databases limit the number of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What Airflow says of a task instance."""
+
+    state: str | None
+    try_number: int
+    job_id: int | None
+    """The scheduler's job that queued it last."""
+
+
+def requeue(ti_id: str, try_number: int, pod_name: str) -> bool:
+    """Set a task instance back to queued, so that the pod ``pod_name`` may begin it anew.
+
+    False if it is no longer this try that runs: it has ended, was deferred, cleared or set by a
+    person meanwhile. Repeating it for the same ``pod_name`` gives the same answer: the name is
+    written as the task instance's external executor id. The task's retries are not touched.
+    """
+    # QUEUED too: the pod had started, but its worker had not said so to Airflow yet.
+    begun = (TaskInstanceState.RUNNING, TaskInstanceState.QUEUED)
+    statement = (
+        update(TaskInstance)
+        .where(
+            TaskInstance.id == UUID(ti_id),
+            TaskInstance.try_number == try_number,
+            TaskInstance.state.in_(begun),
+        )
+        .values(
+            state=TaskInstanceState.QUEUED,
+            queued_dttm=datetime.now(UTC),
+            external_executor_id=pod_name,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    with create_session(scoped=False) as session:
+        return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def keep_queued(ti_ids: Collection[str]) -> None:
+    """Tell Airflow that these are waiting in earnest: its clock for stuck tasks starts again."""
+    with create_session(scoped=False) as session:
+        for some in _portions(ti_ids):
+            session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.id.in_([UUID(each) for each in some]))
+                .where(TaskInstance.state == TaskInstanceState.QUEUED)
+                .values(queued_dttm=datetime.now(UTC))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def task_states(ti_ids: Collection[str]) -> dict[str, TaskState]:
+    """The state of each of these task instances that there still is, by its id."""
+    columns = (
+        TaskInstance.id,
+        TaskInstance.state,
+        TaskInstance.try_number,
+        TaskInstance.queued_by_job_id,
+    )
+    found: dict[str, TaskState] = {}
+    with create_session(scoped=False) as session:
+        for some in _portions(ti_ids):
+            wanted = [UUID(each) for each in some]
+            for ti_id, state, try_number, job_id in session.execute(
+                select(*columns).where(TaskInstance.id.in_(wanted))
+            ):
+                found[str(ti_id)] = TaskState(state, try_number, job_id)
+    return found
+
+
+def live_jobs(job_ids: Collection[int]) -> frozenset[int]:
+    """Those of these schedulers' jobs that run, and gave a sign of life not too long ago.
+
+    The limit is Airflow's own, ``[scheduler] scheduler_health_check_threshold``, by which it takes
+    over the task instances of a scheduler.
+    """
+    threshold = conf.getint("scheduler", "scheduler_health_check_threshold")
+    oldest = datetime.now(UTC) - timedelta(seconds=threshold)
+    with create_session(scoped=False) as session:
+        alive: list[int] = []
+        for some in _portions(job_ids):
+            alive += session.scalars(
+                select(Job.id).where(
+                    Job.id.in_(some), Job.state == "running", Job.latest_heartbeat >= oldest
+                )
+            )
+        return frozenset(alive)
+
+
+class Metadata:
+    """The same for the engine's loop: in threads, and patient while the database is away."""
+
+    async def requeue(self, ti_id: str, try_number: int, pod_name: str) -> bool:
+        """As ``requeue``; ends with an answer only."""
+        return await self._patiently(lambda: requeue(ti_id, try_number, pod_name))
+
+    async def keep_queued(self, ti_ids: Collection[str]) -> None:
+        """As ``keep_queued``; ends with an answer only."""
+        await self._patiently(lambda: keep_queued(ti_ids))
+
+    async def task_states(self, ti_ids: Collection[str]) -> dict[str, TaskState]:
+        """As ``task_states``; ends with an answer only."""
+        return await self._patiently(lambda: task_states(ti_ids))
+
+    async def live_jobs(self, job_ids: Collection[int]) -> frozenset[int]:
+        """As ``live_jobs``; ends with an answer only."""
+        return await self._patiently(lambda: live_jobs(job_ids))
+
+    async def _patiently(self, ask: Callable[[], T]) -> T:
+        wait = 0.5
+        while True:
+            try:
+                return await asyncio.to_thread(ask)
+            except SQLAlchemyError as error:
+                # Airflow cannot do anything either without it; a task is not to blame for that.
+                logger.warning("Airflow's metadata database does not answer: %s", error)
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+
+def _portions(ids: Iterable[T]) -> Iterable[list[T]]:
+    every = list(ids)
+    return [every[start : start + _AT_A_TIME] for start in range(0, len(every), _AT_A_TIME)]

@@ -1,0 +1,75 @@
+"""A metadata database of Airflow's for one test: SQLite, with the tables that the executor asks."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow import settings
+from airflow.jobs.job import Job
+from airflow.models import import_all_models
+from airflow.models.base import Base
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import create_engine, insert, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import sessionmaker
+
+
+class Database:
+    """Rows of task instances and jobs, as a scheduler and workers write them."""
+
+    def __init__(self, file: Path) -> None:
+        self.engine: Engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})
+        import_all_models()
+        tables: list[Any] = [TaskInstance.__table__, Job.__table__]
+        Base.metadata.create_all(self.engine, tables=tables)
+
+    def add(self, ti_id: str, state: str, *, try_number: int = 1, task_id: str = "task") -> None:
+        """A task instance in this state."""
+        row = {
+            "id": uuid.UUID(ti_id),
+            "dag_id": "shells",
+            "task_id": task_id,
+            "run_id": ti_id,
+            "state": state,
+            "try_number": try_number,
+            "max_tries": 3,
+            "pool": "default_pool",
+            "pool_slots": 1,
+            "queued_by_job_id": 7,
+        }
+        self._write(insert(TaskInstance).values(**row))
+
+    def set(self, ti_id: str, **values: Any) -> None:
+        """Change columns of a task instance."""
+        table: Any = TaskInstance.__table__
+        self._write(table.update().where(table.c.id == uuid.UUID(ti_id)).values(**values))
+
+    def row(self, ti_id: str) -> Any:
+        """The task instance as it is now."""
+        table: Any = TaskInstance.__table__
+        with self.engine.connect() as connection:
+            return connection.execute(select(table).where(table.c.id == uuid.UUID(ti_id))).one()
+
+    def add_job(self, job_id: int, state: str = "running", seconds_ago: float = 0.0) -> None:
+        """A scheduler that gave its last sign of life so long ago."""
+        seen = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        self._write(
+            insert(Job).values(
+                id=job_id, state=state, job_type="SchedulerJob", latest_heartbeat=seen
+            )
+        )
+
+    def _write(self, statement: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(statement)
+
+
+def use_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Make this process's Airflow use a fresh database."""
+    database = Database(folder / "airflow.db")
+    monkeypatch.setattr(settings, "NonScopedSession", sessionmaker(database.engine))
+    return database

@@ -1,0 +1,104 @@
+"""What the executor asks of Airflow's database, and writes to it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from tests.functional.executor.database import Database, use_database
+
+from podlift.executor import metadata
+
+pytestmark = pytest.mark.functional
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    return use_database(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def ti(database: Database) -> str:
+    """A running task instance."""
+    ti_id = str(uuid.uuid4())
+    database.add(ti_id, "running")
+    return ti_id
+
+
+def test_a_running_task_is_queued_again_for_its_next_pod(database: Database, ti: str) -> None:
+    assert metadata.requeue(ti, 1, "task-2")
+    row = database.row(ti)
+    assert row.state == "queued"
+    assert row.external_executor_id == "task-2"
+    assert datetime.now(UTC) - row.queued_dttm < timedelta(seconds=10)
+    assert (row.try_number, row.max_tries, row.queued_by_job_id) == (1, 3, 7)
+
+
+def test_asking_again_gives_the_same_answer(database: Database, ti: str) -> None:
+    assert metadata.requeue(ti, 1, "task-2")
+    assert metadata.requeue(ti, 1, "task-2")
+
+
+@pytest.mark.parametrize(
+    "state", ["success", "failed", "up_for_retry", "deferred", "restarting", "scheduled", None]
+)
+def test_what_ended_or_changed_meanwhile_is_left_alone(
+    database: Database, ti: str, state: str | None
+) -> None:
+    database.set(ti, state=state)
+    assert not metadata.requeue(ti, 1, "task-2")
+    assert database.row(ti).state == state
+
+
+def test_another_try_is_left_alone(database: Database, ti: str) -> None:
+    database.set(ti, try_number=2)
+    assert not metadata.requeue(ti, 1, "task-2")
+    assert not metadata.requeue(str(uuid.uuid4()), 1, "gone-2")
+
+
+def test_a_task_that_waits_in_earnest_does_not_count_as_stuck(database: Database, ti: str) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    other = str(uuid.uuid4())
+    database.add(other, "running")
+    database.set(ti, state="queued", queued_dttm=long_ago)
+    database.set(other, queued_dttm=long_ago)
+    metadata.keep_queued([ti, other])
+    assert database.row(ti).queued_dttm > long_ago
+    assert database.row(other).queued_dttm == long_ago
+
+
+def test_states_of_many(database: Database, ti: str) -> None:
+    others = [str(uuid.uuid4()) for _ in range(1200)]
+    assert metadata.task_states([ti, *others]) == {ti: metadata.TaskState("running", 1, 7)}
+    assert metadata.task_states([]) == {}
+
+
+def test_a_scheduler_lives_as_long_as_its_job_runs_and_beats(database: Database) -> None:
+    database.add_job(1)
+    database.add_job(2, seconds_ago=3600)
+    database.add_job(3, state="failed")
+    assert metadata.live_jobs([1, 2, 3, 4]) == {1}
+
+
+async def test_a_database_that_is_away_is_waited_for(
+    database: Database, ti: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow import settings
+
+    working = settings.NonScopedSession
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+
+    away = sessionmaker(create_engine("sqlite:////nowhere/at/all.db"))
+    monkeypatch.setattr(settings, "NonScopedSession", away)
+    with pytest.raises(OperationalError):
+        metadata.requeue(ti, 1, "task-2")
+    asking = asyncio.create_task(metadata.Metadata().requeue(ti, 1, "task-2"))
+    await asyncio.sleep(0.2)
+    assert not asking.done()
+    monkeypatch.setattr(settings, "NonScopedSession", working)
+    assert await asyncio.wait_for(asking, 5)
