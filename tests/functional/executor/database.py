@@ -23,7 +23,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.engine: Engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})
-        import_all_models()
+        import_all_models()  # type: ignore[no-untyped-call]
         tables: list[Any] = [TaskInstance.__table__, Job.__table__]
         Base.metadata.create_all(self.engine, tables=tables)
 
