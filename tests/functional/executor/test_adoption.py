@@ -28,7 +28,7 @@ def test_a_running_task_goes_on_and_its_end_is_reported_by_the_next_scheduler(
     make_driver: MakeDriver,
 ) -> None:
     first = make_driver()
-    task = first.task("sleep 1; echo done; exit 3")
+    task = first.task("sleep 2; echo done; exit 3")
     first.queue(task)
     first.pod("Running")
     die(first)
@@ -47,7 +47,7 @@ def test_a_task_that_ended_while_nobody_looked_is_reported_too(make_driver: Make
     first = make_driver()
     task = first.task("sleep 0.3")
     first.queue(task)
-    first.pod("Running")
+    first.until(first.pods)
     die(first)
     first.executor.start()  # only to look: it owns nothing
     first.pod("Succeeded")
@@ -70,7 +70,7 @@ def test_two_schedulers_do_not_both_report_a_task_that_changed_hands(
 ) -> None:
     # The first one was thought to be dead, but was only slow.
     slow, second = make_driver(), make_driver()
-    task = slow.task("sleep 1")
+    task = slow.task("sleep 2")
     slow.queue(task)
     slow.pod("Running")
     assert second.executor.try_adopt_task_instances([orphan(task)]) == []
@@ -85,7 +85,7 @@ def test_a_task_queued_by_another_scheduler_waits_for_the_pod_that_is_still_ther
 ) -> None:
     # As after a deferral that another scheduler resumes: the same UUID, so the same pod name.
     one, other = make_driver(), make_driver()
-    first = one.task("sleep 1; echo first")
+    first = one.task("sleep 2; echo first")
     again = one.task("echo second", ti_id=uuid.UUID(str(first.ti.id)))
     again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
     one.queue(first)

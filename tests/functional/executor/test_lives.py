@@ -220,7 +220,7 @@ def test_a_task_that_is_queued_again_before_it_ended_runs_twice_one_after_the_ot
     second.ti.task_id = first.ti.task_id
     second.log_path = first.log_path
     driver.queue(first)
-    driver.pod("Running")
+    driver.until(driver.pods)
     driver.queue(second)
     driver.until(lambda: "second" in driver.kept_log(first))
     driver.no_pods()
