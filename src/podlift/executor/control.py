@@ -17,7 +17,7 @@ from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
 from podlift.executor.execution import EXECUTION, Execution, execution_for
 from podlift.executor.keeping import Keeper, LogFolder
-from podlift.executor.messages import Announced, Ended, Launch, Notice, Revoke, Told
+from podlift.executor.messages import Announced, Dropped, Ended, Launch, Notice, Revoke, Told
 from podlift.executor.seals import Seals
 from podlift.executor.state import (
     Announce,
@@ -43,7 +43,7 @@ from podlift.executor.viewing import see
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.kube.view import WatchEvent
-from podlift.pods.labels import identity_of
+from podlift.pods.labels import EXECUTOR, adoptions_of, identity_of
 from podlift.pods.reading import Pod
 from podlift.settings import Settings
 
@@ -93,7 +93,9 @@ class Control:
     def launch(self, request: Launch) -> None:
         """Begin an execution, once the one before it of the same task instance has ended."""
         namespace = self._deployment.settings.namespace
-        execution = execution_for(request.number, request.workload, namespace)
+        execution = execution_for(
+            request.number, request.workload, namespace, self._deployment.team
+        )
         before = self._latest.get(execution.ti_id)
         if before is None or before.over:
             self._begin(execution, before)
@@ -138,13 +140,22 @@ class Control:
         execution = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
         if execution is None:
             self._other_pod(event, pod)
+        elif not self._is_ours(execution, pod):
+            self.release(execution)
         elif event.kind == "DELETED":
             self._last_seen(execution, pod)
             self.observe(execution, PodGone(pod.metadata.uid))
-        elif self._is_ours(pod):
-            self._see(execution, pod)
         else:
-            self.observe(execution, Released())
+            self._see(execution, pod)
+
+    def release(self, execution: Execution) -> None:
+        """Another scheduler has taken the execution's pod over: say and do nothing more about it.
+
+        That scheduler thought us dead, and reports the end; a second report, or a second pod, would
+        be wrong.
+        """
+        self.observe(execution, Released())
+        self._notify(Dropped(execution.number, execution.key))
 
     def tick(self, now: float) -> None:
         """Let time pass for every execution."""
@@ -165,9 +176,12 @@ class Control:
         now = asyncio.get_running_loop().time()
         self.observe(execution, PodGone(pod.metadata.uid) if gone else see(pod, now))
 
-    def _is_ours(self, pod: Pod) -> bool:
-        identity = identity_of(pod)
-        return identity is not None and identity.executor == self._deployment.executor_id
+    def _is_ours(self, execution: Execution, pod: Pod) -> bool:
+        # A pod whose annotations somebody took away has no other owner than us.
+        own = self._deployment.executor_id
+        if pod.metadata.annotations.get(EXECUTOR, own) == own:
+            return True
+        return adoptions_of(pod) < execution.adoptions  # from before we took it over
 
     def _see(self, execution: Execution, pod: Pod) -> None:
         self._last_seen(execution, pod)

@@ -6,14 +6,18 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from podlift.executor.state import Record, State
-from podlift.pods.labels import Identity, identity_of
+from podlift.executor.workloads import facts_of
+from podlift.pods.labels import ADOPTIONS, Identity, identity_of
 from podlift.pods.naming import pod_name
 from podlift.pods.reading import Pod
 
 if TYPE_CHECKING:
-    from airflow.executors.workloads import ExecuteTask
-    from airflow.models.taskinstancekey import TaskInstanceKey
+    from airflow.executors.workloads.types import WorkloadKey
+
+    from podlift.executor.workloads import Workload
 
 EXECUTION = "podlift.dev/execution"
 """Annotation: id of the execution. A task instance that was deferred or rescheduled is executed
@@ -30,21 +34,31 @@ class Execution:
 
     id: str
     number: int
-    key: TaskInstanceKey
-    ti_id: str
+    key: WorkloadKey
+    whose: Identity
+    """The task instance, callback or connection test that it is an execution of."""
+    parts: tuple[str, str]
+    """What its pods' names begin with."""
     namespace: str
     log_path: str | None
     priority: int = 0
-    workload: ExecuteTask | None = field(default=None, repr=False)
+    workload: Workload | None = field(default=None, repr=False)
     """None once adopted: what was to be run is in the pod only."""
     record: Record = field(default_factory=Record)
     pod: Pod | None = field(default=None, repr=False)
     """The current pod as last seen."""
     pod_name: str = ""
+    adoptions: int = 0
+    """How often it has changed hands; a pod that says less is an old picture of it."""
     delays: int = 0
     """Creations in a row that the server put off."""
     successor: Execution | None = None
     """The next execution of the same task instance, which may not begin before this one ended."""
+
+    @property
+    def ti_id(self) -> str:
+        """UUID of the task instance, or of the callback or connection test."""
+        return self.whose.ti_id
 
     @property
     def over(self) -> bool:
@@ -53,22 +67,11 @@ class Execution:
 
     def identity(self, executor: str) -> Identity:
         """Whose pod the current launch is."""
-        return Identity(
-            dag_id=self.key.dag_id,
-            task_id=self.key.task_id,
-            run_id=self.key.run_id,
-            ti_id=self.ti_id,
-            try_number=self.key.try_number,
-            map_index=self.key.map_index,
-            launch=self.record.launch,
-            executor=executor,
-        )
+        return replace(self.whose, launch=self.record.launch, executor=executor)
 
     def name_pod(self) -> str:
         """Give the pod of the current launch its name, always the same one."""
-        self.pod_name = pod_name(
-            (self.key.dag_id, self.key.task_id), self.ti_id, self.record.launch
-        )
+        self.pod_name = pod_name(self.parts, self.ti_id, self.record.launch)
         return self.pod_name
 
     def annotations(self) -> dict[str, str]:
@@ -77,24 +80,27 @@ class Execution:
             EXECUTION: self.id,
             REPLACED: str(self.record.replaced),
             LOG_PATH: self.log_path or "",
+            ADOPTIONS: str(self.adoptions),
         }
 
 
-def execution_for(number: int, workload: ExecuteTask, namespace: str) -> Execution:
-    """A new execution of the workload's task instance."""
+def execution_for(number: int, workload: Workload, namespace: str, team: str = "") -> Execution:
+    """A new execution of a workload. Raises ``TypeError`` for one that Podlift does not know."""
+    facts = facts_of(workload, team)
     return Execution(
         id=uuid.uuid4().hex,
         number=number,
-        key=workload.ti.key,
-        ti_id=str(workload.ti.id),
+        key=facts.key,
+        whose=facts.whose,
+        parts=facts.parts,
         namespace=namespace,
-        log_path=workload.log_path,
-        priority=workload.ti.priority_weight,
+        log_path=facts.log_path,
+        priority=facts.priority,
         workload=workload,
     )
 
 
-def execution_of(number: int, key: TaskInstanceKey, pod: Pod) -> Execution:
+def execution_of(number: int, key: WorkloadKey, pod: Pod) -> Execution:
     """The execution that another scheduler began with this pod, as the pod tells it.
 
     Raises ``ValueError`` for a pod that is not a task's.
@@ -107,7 +113,8 @@ def execution_of(number: int, key: TaskInstanceKey, pod: Pod) -> Execution:
         id=annotations[EXECUTION],
         number=number,
         key=key,
-        ti_id=identity.ti_id,
+        whose=identity,
+        parts=(identity.dag_id, identity.task_id or identity.workload),
         namespace=pod.metadata.namespace,
         log_path=annotations.get(LOG_PATH) or None,
         # As if its creation had just been answered: the pod itself says how far it has come.

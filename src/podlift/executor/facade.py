@@ -16,7 +16,17 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 
 from podlift.executor.errors import EngineStopped
-from podlift.executor.messages import Adopt, Announced, Ended, Launch, Notice, Orphan, Revoke, Told
+from podlift.executor.messages import (
+    Adopt,
+    Announced,
+    Dropped,
+    Ended,
+    Launch,
+    Notice,
+    Orphan,
+    Revoke,
+    Told,
+)
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
@@ -110,6 +120,9 @@ class KubernetesExecutor(BaseExecutor):
                     del self._current[key]
                     report = self.success if success else self.fail
                     report(key, sentence or None)
+            case Dropped(number, key):
+                if self._current.get(key) == number:
+                    self._drop(key)
             case Told(key, sentence):
                 self.log_task_event(event=EVENT, extra=sentence, ti_key=key)
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from airflow.executors.workloads import ExecuteTask
+    from airflow.executors.workloads.types import WorkloadKey
     from airflow.models.taskinstancekey import TaskInstanceKey
+
+    from podlift.executor.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Launch:
     """Run this workload. ``number`` tells apart the executions of one task instance."""
 
     number: int
-    workload: ExecuteTask = field(repr=False)
+    workload: Workload = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,17 @@ class Announced:
     """The execution's pod exists."""
 
     number: int
-    key: TaskInstanceKey
+    key: WorkloadKey
     pod_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The execution's workload runs. Only told of callbacks and connection tests: a task tells
+    Airflow itself."""
+
+    number: int
+    key: WorkloadKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class Ended:
     """The execution is over."""
 
     number: int
-    key: TaskInstanceKey
+    key: WorkloadKey
     success: bool
     sentence: str
 
@@ -76,8 +87,16 @@ class Ended:
 class Told:
     """Something that a person who looks at the task should know."""
 
-    key: TaskInstanceKey
+    key: WorkloadKey
     sentence: str
 
 
-Notice: TypeAlias = Announced | Ended | Told
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Another scheduler has the execution now: it is no longer ours to count or to report."""
+
+    number: int
+    key: WorkloadKey
+
+
+Notice: TypeAlias = Announced | Started | Ended | Told | Dropped

@@ -17,6 +17,8 @@ COMPONENT = "app.kubernetes.io/component"
 EXECUTOR = "podlift.dev/executor"
 TI_ID = "podlift.dev/ti-id"
 LAUNCH = "podlift.dev/launch"
+ADOPTIONS = "podlift.dev/adoptions"
+"""How often the pod has changed hands between schedulers; each one counts on from the last."""
 WORKLOAD = "podlift.dev/workload"
 """What the pod runs, where that is no task: see ``Identity.workload``."""
 TEAM = "podlift.dev/team"
@@ -103,6 +105,12 @@ def identity_of(pod: Pod) -> Identity | None:
         )
     except (KeyError, ValueError):  # someone took or changed an annotation: not ours to touch
         return None
+
+
+def adoptions_of(pod: Pod) -> int:
+    """How often the pod has changed hands between schedulers."""
+    text = pod.metadata.annotations.get(ADOPTIONS, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def selector_for(executor: str = "") -> str:
