@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 import hypothesis
@@ -33,6 +34,7 @@ _MARKERS = (
     "real_only(reason): needs what only a real Kubernetes does",
     "postgres: needs PostgreSQL on this machine",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
+    "since_airflow(version, reason): needs this minor version of Airflow or a later one",
     "since_minor(minor, reason): needs Kubernetes 1.minor or later",
 )
 _NOT_ON = {"local": ("real_only", "own_node"), "real": ("local_only",)}
@@ -70,8 +72,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not reasons[item]]
 
 
+def _airflow() -> tuple[int, ...]:
+    return tuple(map(int, metadata.version("apache-airflow-core").split(".")[:2]))
+
+
 def _why_not(item: pytest.Item, chosen: str) -> str | None:
-    """Why a test says nothing about the chosen cluster; None where it does."""
+    """Why a test says nothing about the chosen cluster or Airflow; None where it does."""
+    if (marker := item.get_closest_marker("since_airflow")) is not None:
+        needed, reason = marker.args
+        if _airflow() < tuple(map(int, needed.split("."))):
+            return f"since_airflow: {needed}: {reason}"
     markers = _NOT_ON.get(chosen, ("local_only", "own_node"))
     for name in markers:
         if (marker := item.get_closest_marker(name)) is not None:

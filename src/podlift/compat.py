@@ -3,16 +3,20 @@ places where it leans on something that Airflow does not promise."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import MutableMapping
 from configparser import ConfigParser
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
+
+
+_logger = logging.getLogger(__name__)
 
 
 def configured(section: str, option: str, team_name: str | None = None) -> str | None:
@@ -32,6 +36,57 @@ def configured(section: str, option: str, team_name: str | None = None) -> str |
         return None
     value: str | None = conf.get(section, option, team_name=team_name)
     return value
+
+
+def workload_key(workload: Any) -> Any:
+    """By which Airflow counts a workload and is told of its end.
+
+    Airflow 3.3 gave every workload a ``key``; in 3.2 a callback's is its id.
+    """
+    if hasattr(workload, "key"):
+        return workload.key
+    return workload.ti.key if hasattr(workload, "ti") else workload.callback.id
+
+
+def take_from_queue(executor: Any, workload: Any) -> None:
+    """Forget that a workload is queued, because it is being run now.
+
+    Airflow 3.4 keeps one queue for each type of workload; before, each had an attribute.
+    """
+    queues = getattr(executor, "executor_queues", None)
+    if queues is not None:
+        queues[workload.type].pop(executor.get_workload_key(workload), None)
+        return
+    key = workload_key(workload)
+    for name in ("queued_tasks", "queued_callbacks", "queued_connection_tests"):
+        getattr(executor, name, {}).pop(key, None)
+
+
+def forget_queued_task(executor: Any, ti: Any) -> None:
+    """Take a task instance out of the executor's queue, if it is in there."""
+    queues = getattr(executor, "executor_queues", None)
+    if queues is None:
+        executor.queued_tasks.pop(ti.key, None)
+    else:
+        queues["ExecuteTask"].pop(executor.get_task_key(ti), None)
+
+
+T = TypeVar("T", bound=type)
+
+
+def runs_every_workload(executor: T) -> T:
+    """Class decorator: tell Airflow that an executor runs callbacks and connection tests too.
+
+    Airflow 3.4 asks for a set of types, and warns of the flags that 3.2 and 3.3 look at.
+    """
+    try:
+        from airflow.executors.workloads import WorkloadType  # type: ignore[attr-defined]
+    except ImportError:
+        executor.supports_callbacks = True  # type: ignore[attr-defined]
+        executor.supports_connection_test = True  # type: ignore[attr-defined]
+    else:
+        executor.supported_workload_types = frozenset(WorkloadType)  # type: ignore[attr-defined]
+    return executor
 
 
 def execution_api_server_url(team_name: str | None = None) -> str:
@@ -70,6 +125,41 @@ def supervise(workload: Any, client: Client, server: str) -> int:
         sentry_integration=workload.sentry_integration,
     )
     return code
+
+
+def supervise_other(workload: Any, server: str) -> bool:
+    """Run a callback or a connection test; returns whether it ended well.
+
+    A connection test tells Airflow its result itself. Airflow 3.2 knows only callbacks, and has no
+    supervisor for them.
+    """
+    from airflow.executors.base_executor import BaseExecutor
+
+    run = getattr(BaseExecutor, "run_workload", None)
+    if run is None:
+        return _call_back(workload)
+    try:
+        run(workload, server=server, subprocess_logs_to_stdout=True)
+    except RuntimeError as error:  # that is how Airflow says that the callback's process failed
+        _logger.error("The callback failed: %s", error)
+        return False
+    return True
+
+
+def _call_back(workload: Any) -> bool:
+    import structlog
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.executors.workloads import callback
+
+    manager: Any = DagBundlesManager  # untyped
+    bundle = manager().get_bundle(
+        name=workload.bundle_info.name, version=workload.bundle_info.version
+    )
+    bundle.initialize()
+    sys.path.append(str(bundle.path))
+    execute: Any = getattr(callback, "execute_callback_workload")  # noqa: B009  gone since 3.3
+    done: bool = execute(workload.callback, structlog.get_logger())[0]
+    return done
 
 
 def _tell_children(signum: int, _frame: FrameType | None) -> None:

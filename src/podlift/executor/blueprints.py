@@ -11,6 +11,7 @@ from podlift.executor.errors import TemplateError
 from podlift.executor.execution import Execution
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
+from podlift.executor.workloads import facts_of
 from podlift.pods.building import BASE, BuiltPod, build_task_pod
 from podlift.pods.plain import Manifest
 from podlift.sealing import WORKLOAD_VARIABLE, seal
@@ -29,6 +30,8 @@ class Deployment:
     executor_id: str
     api_url: str
     airflow_version: str
+    team: str = ""
+    """Name of the team that the executor serves, where Airflow knows several."""
 
 
 class Blueprints:
@@ -97,7 +100,7 @@ class Blueprints:
 
 def _executor_config(execution: Execution) -> Mapping[str, Any]:
     assert execution.workload is not None
-    return execution.workload.ti.executor_config or {}
+    return facts_of(execution.workload).config
 
 
 def _workload(execution: Execution) -> bytes:

@@ -17,7 +17,16 @@ from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
 from podlift.executor.execution import EXECUTION, Execution, execution_for
 from podlift.executor.keeping import Keeper, LogFolder
-from podlift.executor.messages import Announced, Dropped, Ended, Launch, Notice, Revoke, Told
+from podlift.executor.messages import (
+    Announced,
+    Dropped,
+    Ended,
+    Launch,
+    Notice,
+    Revoke,
+    Started,
+    Told,
+)
 from podlift.executor.seals import Seals
 from podlift.executor.state import (
     Announce,
@@ -33,6 +42,7 @@ from podlift.executor.state import (
     Released,
     Report,
     Revoked,
+    State,
     Tell,
     Tick,
     Verdict,
@@ -40,6 +50,7 @@ from podlift.executor.state import (
 from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import reduce
 from podlift.executor.viewing import see
+from podlift.executor.workloads import TASK
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.kube.view import WatchEvent
@@ -125,7 +136,10 @@ class Control:
 
     def observe(self, execution: Execution, observation: Observation) -> None:
         """Let the state machine judge what was observed, and do what it says."""
+        before = execution.record.state
         execution.record, effects = reduce(execution.record, observation, self._policy)
+        if before is not State.RUNNING and execution.record.state is State.RUNNING:
+            self._started(execution)
         for effect in effects:
             self._carry_out(execution, effect)
         if execution.over and execution.successor is not None:
@@ -199,6 +213,10 @@ class Control:
             execution.record = replace(execution.record, launch=first)
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         self.creator.ask(execution, Create(execution.record.launch))
+
+    def _started(self, execution: Execution) -> None:
+        if execution.whose.workload != TASK:  # a task's worker tells Airflow itself
+            self._notify(Started(execution.number, execution.key))
 
     def _carry_out(self, execution: Execution, effect: Effect) -> None:
         match effect:

@@ -20,6 +20,7 @@ def deployment_of(settings: Settings, executor_id: str, team_name: str | None) -
         executor_id=executor_id,
         api_url=settings.execution_api_server_url or execution_api_server_url(team_name),
         airflow_version=airflow_version,
+        team=team_name or "",
     )
 
 

@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.workloads import ExecuteTask
+from airflow.models.taskinstancekey import TaskInstanceKey
 
+from podlift.compat import forget_queued_task, runs_every_workload, take_from_queue, workload_key
 from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import (
     Adopt,
@@ -25,12 +26,14 @@ from podlift.executor.messages import (
     Notice,
     Orphan,
     Revoke,
+    Started,
     Told,
 )
 
 if TYPE_CHECKING:
+    from airflow.executors.workloads.types import WorkloadKey
+    from airflow.models.connection_test import ConnectionTestKey
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.taskinstancekey import TaskInstanceKey
 
     from podlift.executor.engine import Engine
     from podlift.settings import Settings
@@ -39,8 +42,9 @@ EVENT = "podlift"
 """Name of the entries that the executor adds to a task's event log."""
 
 
+@runs_every_workload
 class KubernetesExecutor(BaseExecutor):
-    """Runs every task instance in a Kubernetes pod of its own.
+    """Runs every task instance, callback and connection test in a Kubernetes pod of its own.
 
     Set ``[core] executor = podlift.executor.KubernetesExecutor``; the options are in section
     ``[podlift]``. Neither ``heartbeat`` nor anything that it calls waits for the network, the disk
@@ -48,13 +52,15 @@ class KubernetesExecutor(BaseExecutor):
     ``try_adopt_task_instances`` wait, each for a bounded time.
     """
 
+    supports_multi_team = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._engine: Engine | None = None
         self._settings: Settings | None = None
         self._numbers = itertools.count(1)
-        self._current: dict[TaskInstanceKey, int] = {}
-        """Number of each task instance's present execution. One that was deferred can be queued
+        self._current: dict[WorkloadKey, int] = {}
+        """Number of each workload's present execution. One that was deferred can be queued
         again before we hear that its former execution ended, under the same key."""
 
     @property
@@ -89,10 +95,8 @@ class KubernetesExecutor(BaseExecutor):
         """Hand the workloads to the engine, in the order of their priority."""
         requests = []
         for workload in workload_items:
-            if not isinstance(workload, ExecuteTask):
-                raise TypeError(f"Podlift runs tasks, not {type(workload).__name__}.")
-            key = workload.ti.key
-            self.queued_tasks.pop(key, None)
+            key = workload_key(workload)
+            take_from_queue(self, workload)
             self.running.add(key)
             self._current[key] = number = next(self._numbers)
             requests.append(Launch(number, workload))
@@ -113,8 +117,12 @@ class KubernetesExecutor(BaseExecutor):
         match notice:
             case Announced(number, key, pod_name):
                 # Airflow shows this as the task instance's external executor id.
-                if self._current.get(key) == number and key not in self.event_buffer:
+                ours = self._current.get(key) == number and key not in self.event_buffer
+                if ours and isinstance(key, TaskInstanceKey):
                     self.queued_in_pod(key, pod_name)
+            case Started(number, key):
+                if self._current.get(key) == number:
+                    self.running_state(key)
             case Ended(number, key, success, sentence):
                 if self._current.get(key) == number:
                     del self._current[key]
@@ -123,8 +131,10 @@ class KubernetesExecutor(BaseExecutor):
             case Dropped(number, key):
                 if self._current.get(key) == number:
                     self._drop(key)
-            case Told(key, sentence):
+            case Told(key, sentence) if isinstance(key, TaskInstanceKey):
                 self.log_task_event(event=EVENT, extra=sentence, ti_key=key)
+            case Told(key, sentence):  # there is no event log of a callback or a test
+                self.log.info("%s: %s", key, sentence)
 
     def queued_in_pod(self, key: TaskInstanceKey, pod_name: str) -> None:
         """Tell Airflow in which pod the task will run. It stays in ``running``."""
@@ -174,13 +184,15 @@ class KubernetesExecutor(BaseExecutor):
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Delete the task instance's pod, and report nothing about it. Never raises."""
-        self.queued_tasks.pop(ti.key, None)
+        forget_queued_task(self, ti)
         self._drop(ti.key)
-        if self._engine is not None:
-            try:
-                self._engine.send([Revoke(str(ti.id))])
-            except EngineStopped as error:  # the next heartbeat raises it
-                self.log.warning("The pod of %s is not deleted: %s", ti.key, error)
+        self._take_back(str(ti.id))
+
+    def fail_connection_test(self, key: ConnectionTestKey) -> None:
+        """Delete the pod of a connection test that Airflow gave up. Never raises."""
+        super().fail_connection_test(key)
+        self._drop(key)
+        self._take_back(str(key))
 
     def end(self) -> None:
         """Stop the engine in bounded time. Pods go on; the next scheduler adopts them."""
@@ -200,7 +212,14 @@ class KubernetesExecutor(BaseExecutor):
         if self._engine is not None:
             self.log.info("podlift.engine executions by state: %s", self._engine.census())
 
-    def _drop(self, key: TaskInstanceKey) -> None:
+    def _take_back(self, ti_id: str) -> None:
+        if self._engine is not None:
+            try:
+                self._engine.send([Revoke(ti_id)])
+            except EngineStopped as error:  # the next heartbeat raises it
+                self.log.warning("The pod of %s is not deleted: %s", ti_id, error)
+
+    def _drop(self, key: WorkloadKey) -> None:
         self.running.discard(key)
         self._current.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""Running a task workload through Airflow's own supervisor."""
+"""Running a workload through Airflow's own supervisors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from podlift.worker.outcome import ExitCode, exit_code_of
 
 if TYPE_CHECKING:
     import httpx
-    from airflow.executors.workloads import ExecuteTask
+    from airflow.executors.workloads import ExecuteTask, ExecutorWorkload
     from airflow.sdk.api.client import Client
 
 
@@ -35,12 +35,13 @@ class StateObserver:
             self.state = json.loads(request.content).get("state")
 
 
-def run_workload(workload: ExecuteTask) -> ExitCode:
-    """Run the task to its end, its log going to Airflow's log file and, as JSON, to stdout.
+def run_workload(workload: ExecutorWorkload) -> ExitCode:
+    """Run the workload to its end, its log going to Airflow's log file and, as JSON, to stdout.
 
     Raises ``WorkerError`` when Airflow's execution API does not answer or turns the worker away.
     """
     import httpx
+    from airflow.executors.workloads import ExecuteTask
     from airflow.sdk.exceptions import TaskAlreadyRunningError
 
     from podlift import compat
@@ -48,15 +49,23 @@ def run_workload(workload: ExecuteTask) -> ExitCode:
     # What is on stdout is the same as in the log file: the pod's log is read back from there.
     compat.log_to_stdout()
     server = compat.execution_api_server_url()
-    observer = StateObserver()
     try:
-        with _client(server, workload.token, observer) as client:
-            code = compat.supervise(workload, client, server)
+        if isinstance(workload, ExecuteTask):
+            return _run_task(workload, server)
+        return ExitCode.DONE if compat.supervise_other(workload, server) else ExitCode.FAILED
     except (httpx.HTTPError, TaskAlreadyRunningError) as error:
         raise WorkerError(
             ExitCode.UNREACHABLE,
             f"Airflow's execution API at {server} did not let the task run: {error}",
         ) from error
+
+
+def _run_task(workload: ExecuteTask, server: str) -> ExitCode:
+    from podlift import compat
+
+    observer = StateObserver()
+    with _client(server, workload.token, observer) as client:
+        code = compat.supervise(workload, client, server)
     return exit_code_of(observer.state, code)
 
 

@@ -7,14 +7,14 @@ pod that was started ahead of need can be handed its workload in another way.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, SealError, unseal
 from podlift.worker.errors import WorkerError
 from podlift.worker.outcome import ExitCode
 
 if TYPE_CHECKING:
-    from airflow.executors.workloads import ExecuteTask
+    from airflow.executors.workloads import ExecutorWorkload
 
 
 def take_workload(environment: MutableMapping[str, str]) -> bytes:
@@ -46,13 +46,16 @@ def take_workload(environment: MutableMapping[str, str]) -> bytes:
         ) from error
 
 
-def read_workload(data: bytes) -> ExecuteTask:
-    """Decode the workload. Raises ``WorkerError`` for what this Airflow cannot read."""
-    from airflow.executors.workloads import ExecuteTask
-    from pydantic import ValidationError
+def read_workload(data: bytes) -> ExecutorWorkload:
+    """Decode the workload: a task, a callback or a connection test.
+
+    Raises ``WorkerError`` for what this Airflow cannot read.
+    """
+    from airflow.executors.workloads import All
+    from pydantic import TypeAdapter, ValidationError
 
     try:
-        return ExecuteTask.model_validate_json(data)
+        workload: ExecutorWorkload = TypeAdapter[Any](All).validate_json(data)
     except ValidationError as error:
         # Only where and what, never the input: it holds the task's token.
         problems = "; ".join(
@@ -64,3 +67,4 @@ def read_workload(data: bytes) -> ExecuteTask:
             f"This Airflow cannot read the workload ({problems}): the worker's image must hold the "
             "same Airflow as the scheduler.",
         ) from None
+    return workload

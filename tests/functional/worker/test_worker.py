@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from airflow.executors import workloads
+from airflow.executors.workloads.callback import CallbackDTO
 
 from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, new_key, seal
 from podlift.worker.outcome import ExitCode
@@ -56,6 +57,15 @@ work()
 """
 
 
+CALLBACKS = """
+def tell(text):
+    print("called back:", text)
+
+def fail(text):
+    raise ValueError(text)
+"""
+
+
 class ExecutionApi(ThreadingHTTPServer):
     """As much of Airflow's execution API as a task without inputs asks for."""
 
@@ -64,6 +74,7 @@ class ExecutionApi(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.states: list[str] = []
+        self.results: list[dict[str, Any]] = []
         self.started = threading.Event()
         self.should_retry = False
         self.run_answer = 200
@@ -84,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             good = self.server.run_answer == 200
             self._answer(self.server.run_answer, self._context() if good else detail)
         else:
+            if "/connection-tests/" in self.path:
+                self.server.results.append(body)
             if self.path.endswith("/state"):
                 self.server.states.append(body["state"])
             self._answer(204, None)
@@ -91,6 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_PATCH
 
     def do_GET(self) -> None:
+        if self.path.endswith("/connection"):
+            self.server.started.set()
+            self._answer(200, {"conn_id": "store", "conn_type": "fs", "extra": '{"path": "/"}'})
+            return
         self._answer(404, {"detail": {"reason": "not_found"}})
 
     def _context(self) -> dict[str, Any]:
@@ -160,9 +177,25 @@ def workload(task_id: str) -> bytes:
     return made.model_dump_json().encode()
 
 
+def callback(function: str) -> bytes:
+    made = workloads.ExecuteCallback(
+        callback=CallbackDTO(
+            id=str(uuid.uuid4()),
+            fetch_method=workloads.CallbackFetchMethod.IMPORT_PATH,
+            data={"path": f"callbacks.{function}", "kwargs": {"text": "too late"}},
+        ),
+        dag_rel_path=Path("work.py"),
+        token="the-tasks-token",
+        bundle_info=workloads.BundleInfo(name="dags-folder"),
+        log_path=f"executor_callbacks/work/run/{function}",
+    )
+    return made.model_dump_json().encode()
+
+
 def start(tmp_path: Path, url: str, **environment: str) -> subprocess.Popen[str]:
     (tmp_path / "dags").mkdir(exist_ok=True)
     (tmp_path / "dags" / "work.py").write_text(DAG)
+    (tmp_path / "dags" / "callbacks.py").write_text(CALLBACKS)
     return subprocess.Popen(
         [sys.executable, "-m", "podlift.worker"],
         env={
@@ -204,6 +237,34 @@ def test_a_task_that_failed_and_will_be_tried_again(tmp_path: Path, api: Executi
     code, _, _ = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("bad"), KEY))
     assert code == ExitCode.FAILED
     assert api.states == ["up_for_retry"]
+
+
+def test_a_callback_runs_with_the_dags_around_it(tmp_path: Path, api: ExecutionApi) -> None:
+    code, out, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(callback("tell"), KEY))
+    assert code == 0, (out, err)
+    assert "called back: too late" in out
+    assert "the-tasks-token" not in out + err
+
+
+def test_a_callback_that_fails(tmp_path: Path, api: ExecutionApi) -> None:
+    code, out, _ = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(callback("fail"), KEY))
+    assert code == ExitCode.FAILED
+    assert "too late" in out
+
+
+@pytest.mark.since_airflow("3.3", "which brought connection tests")
+def test_a_connection_is_tested_and_the_result_told_to_airflow(
+    tmp_path: Path, api: ExecutionApi
+) -> None:
+    made = workloads.TestConnection(
+        connection_test_id=uuid.uuid4(), connection_id="store", timeout=30, token="the-tasks-token"
+    )
+    data = made.model_dump_json().encode()
+    environment = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+    code, out, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(data, KEY), **environment)
+    assert code == 0, (out, err)
+    assert len(api.results) == 1, out
+    assert api.results[0]["state"] in ("success", "failed")
 
 
 def test_a_pod_that_is_deleted_tells_its_task(tmp_path: Path, api: ExecutionApi) -> None:
