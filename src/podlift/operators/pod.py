@@ -12,19 +12,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from podlift.operators.errors import PodNotCreated, PodStopped, PodTaskError
+from podlift.operators.errors import (
+    PodFailed,
+    PodNotCreated,
+    PodNotObserved,
+    PodNotStarted,
+    PodStopped,
+    PodTaskError,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from podlift.kube import Connection
-    from podlift.operators.background import Background
     from podlift.operators.manifest import EnvVars
     from podlift.pods.labels import Identity
     from podlift.pods.plain import Manifest
-    from podlift.pods.reading import Pod
+    from podlift.runs import Outcome
+    from podlift.runs.background import Background
 
-ON_FINISH_ACTIONS = ("keep_pod", "delete_pod", "delete_succeeded_pod")
+ON_FINISH_ACTIONS = ("keep_pod", "delete_pod", "delete_active_pod", "delete_succeeded_pod")
 
 
 class KubernetesPodOperator(BaseOperator):
@@ -44,8 +51,9 @@ class KubernetesPodOperator(BaseOperator):
     :param labels: labels for the pod, beside Podlift's own. (templated)
     :param startup_timeout_seconds: within this time the container must have started.
     :param get_logs: whether the container's output becomes the task's log.
-    :param on_finish_action: ``delete_pod``, ``delete_succeeded_pod`` or ``keep_pod``. A pod that
-        has not ended when the task gives up on it is deleted in any case.
+    :param on_finish_action: ``delete_pod``, ``delete_succeeded_pod``, ``delete_active_pod`` (only
+        one in which something still runs) or ``keep_pod``. A pod that has not ended when the task
+        gives up on it is deleted in any case.
     """
 
     template_fields: Sequence[str] = (
@@ -100,12 +108,12 @@ class KubernetesPodOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Run the pod to its end. Raises a ``PodTaskError`` unless it succeeds."""
-        from podlift.operators.background import Background
+        from podlift.runs.background import Background
 
         identity = _identity(context)
-        self._background: Background[Pod] | None = Background(lambda: self._run(identity))
+        self._background: Background[Outcome] | None = Background(lambda: self._run(identity))
         try:
-            self._background.result()
+            _raise_unless_succeeded(self._background.result())
         except CancelledError:
             raise PodStopped("The task was told to stop, and its pod was deleted.") from None
         except PodTaskError as error:
@@ -120,25 +128,29 @@ class KubernetesPodOperator(BaseOperator):
         if background is not None:
             background.stop()
 
-    async def _run(self, identity: Identity) -> Pod:
+    async def _run(self, identity: Identity) -> Outcome:
+        from podlift import runs
         from podlift.kube import Client, ConfigurationError, load_connection
-        from podlift.operators.running import OnFinish, PodRun
+        from podlift.operators.telling import TaskLogListener
 
         try:
             connection = await load_connection()
         except ConfigurationError as error:
             raise PodNotCreated(f"There is no cluster to run the pod in: {error}") from error
         manifest = self._manifest(identity, connection)
+        options = runs.RunOptions(
+            startup_timeout=self.startup_timeout_seconds,
+            get_logs=self.get_logs,
+            on_finish=runs.OnFinish(self.on_finish_action),
+        )
         async with Client(connection) as client:
-            run = PodRun(
-                client=client,
-                manifest=manifest,
-                log=self.log,
-                startup_timeout=self.startup_timeout_seconds,
-                get_logs=self.get_logs,
-                on_finish=OnFinish(self.on_finish_action),
-            )
-            return await run.run()
+            run = runs.PodRun(client, options, TaskLogListener(self.log, options.base))
+            try:
+                return await run.run(manifest)
+            except runs.PodNotCreated as error:
+                raise PodNotCreated(str(error)) from error
+            except runs.PodNotObserved as error:
+                raise PodNotObserved(str(error)) from error
 
     def _manifest(self, identity: Identity, connection: Connection) -> Manifest:
         from podlift.operators.manifest import operator_manifest
@@ -157,6 +169,12 @@ class KubernetesPodOperator(BaseOperator):
             )
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid pod: {error}") from error
+
+
+def _raise_unless_succeeded(outcome: Outcome) -> None:
+    if not outcome.succeeded:
+        failure = PodFailed if outcome.started else PodNotStarted
+        raise failure(outcome.name, outcome.sentence, outcome.diagnosis)
 
 
 def _identity(context: Context) -> Identity:

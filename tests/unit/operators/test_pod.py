@@ -31,7 +31,7 @@ def test_an_unknown_parameter_is_refused_by_name() -> None:
 
 
 def test_an_unknown_action_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="keep_pod, delete_pod, delete_succeeded_pod"):
+    with pytest.raises(ValueError, match="keep_pod, delete_pod, delete_active_pod, delete_succeeded_pod"):
         KubernetesPodOperator(task_id="t", image="i", on_finish_action="shred_pod")
 
 

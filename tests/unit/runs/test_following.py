@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podlift.operators.following import LogPosition
+from podlift.runs.following import LogPosition
 
 START = datetime(2026, 11, 22, 13, 10, 16, tzinfo=UTC)
 

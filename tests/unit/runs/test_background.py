@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from podlift.operators.background import Background
+from podlift.runs.background import Background
 
 
 class Interrupted(BaseException):

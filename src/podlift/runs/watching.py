@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from podlift.kube import EVENTS, PODS, Client, Forbidden, KubeError, watch
 from podlift.pods.reading import Event, Pod
+from podlift.runs.errors import PodNotObserved
 
 Warn = Callable[[str], object]
 
@@ -19,8 +20,7 @@ class PodView:
         self.pod = pod
         self.gone = False
         """The API server no longer has the pod; ``pod`` is the last that was seen of it."""
-        self.failure: KubeError | None = None
-        """Why the pod cannot be watched."""
+        self._failure: KubeError | None = None
         self._events: dict[str, Event] = {}
         self._client = client
         self._warn = warn
@@ -31,12 +31,19 @@ class PodView:
         return list(self._events.values())
 
     async def change(self, timeout: float | None = None) -> bool:
-        """Wait until something new is known; False when ``timeout`` seconds pass before."""
+        """Wait until something new is known; False when ``timeout`` seconds pass before.
+
+        Raises ``PodNotObserved`` when the pod cannot be watched any more.
+        """
         try:
             await asyncio.wait_for(self._changed.wait(), timeout)
         except TimeoutError:
             return False
         self._changed.clear()
+        if self._failure is not None:
+            raise PodNotObserved(
+                f"Pod {self.pod.metadata.name} cannot be watched: {self._failure}"
+            ) from self._failure
         return True
 
     @asynccontextmanager
@@ -83,7 +90,7 @@ class PodView:
                         self.gone = True
                     self._changed.set()
         except KubeError as error:
-            self.failure = error
+            self._failure = error
             self._changed.set()
 
     async def _watch_events(self) -> None:

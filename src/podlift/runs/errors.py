@@ -1,0 +1,22 @@
+"""How running a pod can fail for another reason than the pod itself.
+
+RunError
+├── PodNotCreated     no pod came to be: the manifest, the rights, the cluster
+└── PodNotObserved    the pod is there, but may not be watched
+
+A pod that fails is no error here but an ``Outcome``.
+"""
+
+from __future__ import annotations
+
+
+class RunError(Exception):
+    """Base of everything that this package raises on purpose. The message says what to do."""
+
+
+class PodNotCreated(RunError):
+    """No pod came to be; the message says what stood in the way."""
+
+
+class PodNotObserved(RunError):
+    """The pod was created, but what becomes of it cannot be seen."""

@@ -1,0 +1,42 @@
+"""Wait until the base container has started, and say what it waits for."""
+
+from __future__ import annotations
+
+import time
+
+from podlift.pods.diagnosis import diagnose
+from podlift.pods.reading import container_status, has_started, is_deleted, is_finished
+from podlift.pods.reading import pending_reason as _pending_reason
+from podlift.runs.listening import Listener
+from podlift.runs.watching import PodView
+
+
+async def wait_for_start(view: PodView, base: str, timeout: float, listener: Listener) -> bool:
+    """Return when ``base`` has started or never will; False if neither is known in time."""
+    deadline = time.monotonic() + timeout
+    told = ""
+    while not (has_started(view.pod, base) or is_over(view, base)):
+        reason = _pending_reason(view.pod, view.events) or ""
+        if reason and reason != told:
+            listener.info(f"The pod is pending: {reason}")
+            told = reason
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not await view.change(remaining):
+            return False
+    if has_started(view.pod, base):
+        node = view.pod.spec.node_name
+        listener.info(f"Container {base!r} has started" + (f" on node {node}." if node else "."))
+    return True
+
+
+def is_over(view: PodView, base: str) -> bool:
+    """Whether nothing more is to be expected of the base container."""
+    status = container_status(view.pod, base)
+    if view.gone or is_finished(view.pod) or (status is not None and status.state.terminated):
+        return True
+    if has_started(view.pod, base) or is_deleted(view.pod):
+        return False
+    found = diagnose(view.pod, view.events, main=base)
+    if found is None or found.exit_code is not None:
+        return False  # where an init container has ended, the pod is about to
+    return not found.can_heal
