@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from airflow.executors import workloads
-from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 
 from podlift.executor import KubernetesExecutor
 
 if TYPE_CHECKING:
+    from airflow.executors.workloads.types import WorkloadKey
     from tests.functional.conftest import Cluster
 
 IMAGE = "busybox:1.36"
@@ -39,7 +39,7 @@ class Driver:
     cluster: Cluster
     namespace: str
     logs: Path
-    events: list[tuple[TaskInstanceKey, str, Any]] = field(default_factory=list)
+    events: list[tuple[WorkloadKey, str, Any]] = field(default_factory=list)
 
     @staticmethod
     def task(
@@ -85,7 +85,6 @@ class Driver:
     def beat(self) -> None:
         self.executor.heartbeat()
         for key, (state, info) in self.executor.get_event_buffer().items():
-            assert isinstance(key, TaskInstanceKey)
             self.events.append((key, str(state), info))
 
     def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -153,7 +152,7 @@ def make_driver(
     logs = tmp_path / "logs"
     started: list[KubernetesExecutor] = []
 
-    def make(**options: object) -> Driver:
+    def make(team: str | None = None, **options: object) -> Driver:
         chosen = {
             "namespace": namespace,
             "config_file": cluster.kubeconfig,
@@ -162,9 +161,10 @@ def make_driver(
             **options,
         }
         for name, value in chosen.items():
-            monkeypatch.setenv(f"AIRFLOW__PODLIFT__{name.upper()}", str(value))
+            prefix = f"{team.upper()}___" if team else ""
+            monkeypatch.setenv(f"AIRFLOW__{prefix}PODLIFT__{name.upper()}", str(value))
         monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(logs))
-        executor = KubernetesExecutor(parallelism=64)
+        executor = KubernetesExecutor(parallelism=64, team_name=team)
         executor.start()
         started.append(executor)
         return Driver(executor, cluster, namespace, logs)

@@ -1,0 +1,121 @@
+"""Callbacks and connection tests, which are no tasks, in pods of their own; and teams."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from airflow.executors import workloads
+from airflow.executors.workloads.callback import CallbackDTO
+
+from podlift.compat import workload_key
+
+if TYPE_CHECKING:
+    from tests.functional.executor.conftest import Driver, MakeDriver
+
+pytestmark = pytest.mark.functional
+
+
+def callback() -> workloads.ExecuteCallback:
+    return workloads.ExecuteCallback(
+        callback=CallbackDTO(
+            id=str(uuid.uuid4()),
+            fetch_method=workloads.CallbackFetchMethod.IMPORT_PATH,
+            data={"path": "alerts.tell_oncall", "kwargs": {}},
+        ),
+        dag_rel_path=Path("late.py"),
+        token="the-callbacks-token",
+        bundle_info=workloads.BundleInfo(name="dags"),
+        log_path="executor_callbacks/late/run 1/x",
+    )
+
+
+def connection_test() -> workloads.TestConnection:
+    return workloads.TestConnection(
+        connection_test_id=uuid.uuid4(), connection_id="store", timeout=30, token="the-tests-token"
+    )
+
+
+def running(make_driver: MakeDriver, tmp_path: Path, script: str, **options: Any) -> Driver:
+    """A driver whose every pod runs the script."""
+    base = {"name": "base", "image": "busybox:1.36", "command": ["sh", "-c", script]}
+    template = tmp_path / f"{uuid.uuid4().hex}.yaml"
+    template.write_text(
+        yaml.safe_dump({"spec": {"terminationGracePeriodSeconds": 1, "containers": [base]}})
+    )
+    return make_driver(pod_template_file=template, **options)
+
+
+def states(driver: Driver, workload: Any) -> list[str]:
+    return [state for key, state, _ in driver.events if key == workload_key(workload)]
+
+
+def test_a_callback_runs_in_a_pod_and_airflow_follows_it(
+    make_driver: MakeDriver, tmp_path: Path
+) -> None:
+    driver = running(make_driver, tmp_path, "sleep 1")
+    late = callback()
+    driver.executor.queue_workload(late, session=None)  # type: ignore[arg-type]
+    metadata = driver.pod("Running")["metadata"]
+    assert metadata["name"].startswith("late-callback-tell-oncall-")
+    assert metadata["labels"]["app.kubernetes.io/component"] == "callback"
+    assert metadata["labels"]["dag_id"] == "late"
+    assert metadata["annotations"]["run_id"] == "run 1"
+    assert metadata["annotations"]["podlift.dev/ti-id"] == late.callback.id
+    assert driver.executor.slots_occupied == 1
+    driver.until(lambda: states(driver, late)[-1:] == ["success"])
+    assert states(driver, late) == ["running", "success"]
+    driver.no_pods()
+    assert driver.executor.slots_occupied == 0
+
+
+def test_a_callback_that_fails_says_why(make_driver: MakeDriver, tmp_path: Path) -> None:
+    driver = running(make_driver, tmp_path, "exit 3")
+    late = callback()
+    driver.executor.queue_workload(late, session=None)  # type: ignore[arg-type]
+    driver.until(lambda: states(driver, late)[-1:] == ["failed"])
+    assert "exit code 3" in driver.events[-1][2]
+
+
+@pytest.mark.since_airflow("3.3", "which brought connection tests")
+def test_a_connection_test_frees_its_slot(make_driver: MakeDriver, tmp_path: Path) -> None:
+    driver = running(make_driver, tmp_path, "exit 0")
+    test = connection_test()
+    driver.executor.queue_workload(test, session=None)  # type: ignore[arg-type]
+    assert driver.executor.slots_occupied == 1
+    driver.until(lambda: states(driver, test)[-1:] == ["success"])
+    driver.until(lambda: driver.executor.slots_occupied == 0)
+
+
+@pytest.mark.since_airflow("3.3", "which brought connection tests")
+def test_a_connection_test_that_airflow_gives_up_leaves_no_pod(
+    make_driver: MakeDriver, tmp_path: Path
+) -> None:
+    driver = running(make_driver, tmp_path, "sleep 30")
+    test = connection_test()
+    driver.executor.queue_workload(test, session=None)  # type: ignore[arg-type]
+    driver.pod("Running")
+    driver.executor.fail_connection_test(test.key)
+    driver.no_pods()
+    assert states(driver, test) in ([], ["running"])
+    assert driver.executor.slots_occupied == 0
+
+
+def test_two_teams_in_one_scheduler_count_their_own(
+    make_driver: MakeDriver, tmp_path: Path
+) -> None:
+    blue = running(make_driver, tmp_path, "sleep 30", team="blue")
+    green = running(make_driver, tmp_path, "exit 0", team="green")
+    task, other = blue.task(), green.task()
+    blue.queue(task)
+    labels = blue.pod("Running")["metadata"]["labels"]
+    assert labels["podlift.dev/team"] == "blue"
+    green.queue(other)
+    green.end(other)
+    assert (blue.executor.slots_occupied, green.executor.slots_occupied) == (1, 0)
+    assert {key for key, _, _ in green.events} == {other.ti.key}
+    blue.executor.revoke_task(ti=task.ti)  # type: ignore[arg-type]
+    blue.no_pods()
