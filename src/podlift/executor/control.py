@@ -27,6 +27,7 @@ from podlift.executor.messages import (
     Started,
     Told,
 )
+from podlift.executor.metadata import Metadata
 from podlift.executor.seals import Seals
 from podlift.executor.state import (
     Announce,
@@ -50,7 +51,7 @@ from podlift.executor.state import (
 from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import reduce
 from podlift.executor.viewing import see
-from podlift.executor.workloads import TASK
+from podlift.executor.workloads import CONNECTION_TEST, TASK
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.kube.view import WatchEvent
@@ -233,6 +234,9 @@ class Control:
             case Report(verdict):
                 ended = Ended(execution.number, execution.key, verdict.success, verdict.sentence)
                 self._notify(ended)
+                if execution.whose.workload == CONNECTION_TEST and not verdict.success:
+                    told = Metadata().fail_connection_test(execution.ti_id, verdict.sentence)
+                    self._tasks.spawn(told)
             case Delete(uid):
                 name = execution.pod_name
                 self._tasks.spawn(self._deleter.delete(execution, name, uid))

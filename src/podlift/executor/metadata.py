@@ -121,6 +121,25 @@ def live_jobs(job_ids: Collection[int]) -> frozenset[int]:
         return frozenset(alive)
 
 
+def fail_connection_test(test_id: str, sentence: str) -> None:
+    """Say why a connection test came to nothing, unless its worker has told a result.
+
+    Airflow asks executors about tasks and callbacks only; without this the person who waits is told
+    after a minute and a half that the test timed out.
+    """
+    from airflow.models.connection_test import (
+        TERMINAL_STATES,
+        ConnectionTestRequest,
+        ConnectionTestState,
+    )
+
+    with create_session(scoped=False) as session:
+        test = session.get(ConnectionTestRequest, UUID(test_id), with_for_update=True)
+        if test is not None and test.state not in TERMINAL_STATES:
+            test.state = ConnectionTestState.FAILED
+            test.result_message = sentence[:2000]
+
+
 class Metadata:
     """The same for the engine's loop: in threads, and patient while the database is away."""
 
@@ -139,6 +158,10 @@ class Metadata:
     async def live_jobs(self, job_ids: Collection[int]) -> frozenset[int]:
         """As ``live_jobs``; ends with an answer only."""
         return await self._patiently(lambda: live_jobs(job_ids))
+
+    async def fail_connection_test(self, test_id: str, sentence: str) -> None:
+        """As ``fail_connection_test``; ends with an answer only."""
+        await self._patiently(lambda: fail_connection_test(test_id, sentence))
 
     async def _patiently(self, ask: Callable[[], T]) -> T:
         wait = 0.5

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from airflow.executors import workloads
 from airflow.executors.workloads.callback import CallbackDTO
+from airflow.utils.session import create_session
+from tests.functional.executor.database import use_database
 
 from podlift.compat import workload_key
 
@@ -119,3 +121,29 @@ def test_two_teams_in_one_scheduler_count_their_own(
     assert {key for key, _, _ in green.events} == {other.ti.key}
     blue.executor.revoke_task(ti=task.ti)  # type: ignore[arg-type]
     blue.no_pods()
+
+
+@pytest.mark.since_airflow("3.3", "which brought connection tests")
+def test_why_a_connection_test_came_to_nothing_is_told_to_who_waits_for_it(
+    make_driver: MakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.connection_test import ConnectionTestRequest
+
+    database = use_database(tmp_path, monkeypatch)
+    table: Any = ConnectionTestRequest.__table__
+    table.create(database.engine)
+    test = connection_test()
+    asked = ConnectionTestRequest(id=test.connection_test_id, connection_id="c", conn_type="fs")
+    with create_session(scoped=False) as session:
+        session.add(asked)
+    driver = running(make_driver, tmp_path, "exit 3")
+    driver.executor.queue_workload(test, session=None)  # type: ignore[arg-type]
+    driver.until(lambda: states(driver, test)[-1:] == ["failed"])
+
+    def told() -> str | None:
+        with create_session(scoped=False) as session:
+            row = session.get(ConnectionTestRequest, test.connection_test_id)
+            assert row is not None
+            return row.result_message if row.state == "failed" else None
+
+    assert "exit code 3" in driver.until(told)
