@@ -191,6 +191,19 @@ def test_a_quota_counts_and_frees(cluster: Any, namespace: str) -> None:
 
 
 @pytest.mark.local_only("the real node has no storage class")
+def test_a_pod_waits_for_the_claim_that_it_names(cluster: Any, namespace: str) -> None:
+    base = f"/api/v1/namespaces/{namespace}"
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    cluster.request("POST", f"{base}/pods", pod("early", volumes=[volume]))
+    body = until(cluster, f"{base}/pods/early", lambda _, body: body["status"].get("conditions"))
+    assert 'persistentvolumeclaim "data" not found' in body["status"]["conditions"][0]["message"]
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "data"}, "spec": spec}
+    assert cluster.request("POST", f"{base}/persistentvolumeclaims", claim)[0] == 201
+    until(cluster, f"{base}/pods/early", lambda _, body: body["status"]["phase"] == "Succeeded")
+
+
+@pytest.mark.local_only("the real node has no storage class")
 def test_a_claim_is_bound_and_kept_while_it_is_used(cluster: Any, namespace: str) -> None:
     base = f"/api/v1/namespaces/{namespace}"
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

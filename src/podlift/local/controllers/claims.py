@@ -54,21 +54,22 @@ class ClaimController:
 
     def _release(self, pod: Obj) -> None:
         namespace = pod["metadata"]["namespace"]
-        for name in _claims_of(pod):
+        for name in claims_of(pod):
             claim = self._store.find(PERSISTENTVOLUMECLAIM, namespace, name)
             if claim is not None and claim["metadata"].get("deletionTimestamp"):
                 self._look(claim)
 
     def _users(self, namespace: str, name: str) -> list[Obj]:
         pods = self._store.list(POD, namespace)
-        return [pod for pod in pods if name in _claims_of(pod) and _is_using(pod)]
+        return [pod for pod in pods if name in claims_of(pod) and _is_using(pod)]
 
 
 def _is_using(pod: Obj) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def _claims_of(pod: Obj) -> list[str]:
+def claims_of(pod: Obj) -> list[str]:
+    """The names of the claims that a pod mounts."""
     volumes = pod["spec"].get("volumes") or ()
     claims = (volume.get("persistentVolumeClaim") for volume in volumes)
     return [claim["claimName"] for claim in claims if claim]

@@ -87,6 +87,11 @@ def explain(reasons: list[str], nodes: int) -> str:
     )
 
 
+def explain_missing(claim: str, nodes: int) -> str:
+    """The scheduler's sentence for a claim that is not there."""
+    return f'0/{nodes} nodes are available: persistentvolumeclaim "{claim}" not found. not found'
+
+
 def _room(node: Node, name: str) -> Decimal:
     return node.allocatable.get(name, Decimal(0))
 

@@ -6,9 +6,10 @@ See https://kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler/
 from __future__ import annotations
 
 from podlift.local.api.pods import schedule, set_condition
-from podlift.local.controllers.fitting import Node, explain, misfits
+from podlift.local.controllers.claims import claims_of
+from podlift.local.controllers.fitting import Node, explain, explain_missing, misfits
 from podlift.local.controllers.recorder import Recorder
-from podlift.local.kinds import NODE, POD, Obj
+from podlift.local.kinds import NODE, PERSISTENTVOLUMECLAIM, POD, Obj
 from podlift.local.store import ChangeType, Event, Store, Subscription
 
 NAME = "default-scheduler"
@@ -27,8 +28,8 @@ class Scheduler:
         self._room_changed = False
 
     async def run(self) -> None:
-        """Schedule what waits, again whenever a pod or a node changes."""
-        events: Subscription[Event] = self._store.subscribe(POD, NODE)
+        """Schedule what waits, again whenever a pod, a node or a claim changes."""
+        events: Subscription[Event] = self._store.subscribe(POD, NODE, PERSISTENTVOLUMECLAIM)
         for node in self._store.list(NODE):
             self._see(Event(ChangeType.ADDED, NODE, node))
         for pod in self._store.list(POD):
@@ -41,6 +42,9 @@ class Scheduler:
 
     def _see(self, event: Event) -> None:
         meta = event.object["metadata"]
+        if event.kind is PERSISTENTVOLUMECLAIM:
+            self._room_changed |= event.type is ChangeType.ADDED
+            return
         if event.kind is NODE:
             if event.type is ChangeType.DELETED:
                 self._nodes.pop(meta["name"], None)
@@ -69,7 +73,9 @@ class Scheduler:
             self._try(pod)
 
     def _try(self, pod: Obj) -> None:
-        meta = pod["metadata"]
+        if missing := self._missing_claim(pod):
+            self._wait(pod, explain_missing(missing, len(self._nodes)))
+            return
         reasons: list[str] = []
         for name, node in sorted(self._nodes.items()):
             reason = misfits(pod, node)
@@ -78,7 +84,14 @@ class Scheduler:
                 return
             reasons += reason
         self._wait(pod, explain(reasons, len(self._nodes)))
-        self._waiting[(meta["namespace"], meta["name"])] = pod
+
+    def _missing_claim(self, pod: Obj) -> str | None:
+        """The first claim that the pod mounts and that is not there."""
+        namespace = pod["metadata"]["namespace"]
+        for name in claims_of(pod):
+            if self._store.find(PERSISTENTVOLUMECLAIM, namespace, name) is None:
+                return name
+        return None
 
     def _bind(self, pod: Obj, name: str, node: Node) -> None:
         meta = pod["metadata"]

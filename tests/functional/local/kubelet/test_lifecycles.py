@@ -57,16 +57,25 @@ def has_ended_third_time(pod: Obj) -> bool:
     return statuses[0]["restartCount"] == 2 and has_ended_first(pod)
 
 
+def is_held_back(pod: Obj) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any((one["type"], one["status"]) == ("PodScheduled", "False") for one in conditions)
+
+
 #: What the recording did to the pod, and when.
 DELETED_WHEN = {
     "deleted-while-running": is_running,
     "evicted-by-api": is_running,
     "force-deleted": is_running,
+    "insufficient-cpu": is_held_back,
     "invalid-image-name": is_waiting_for("InvalidImageName"),
     "missing-configmap-volume": is_waiting_for("ContainerCreating"),
+    "missing-pvc": is_held_back,
     "missing-secret-env": is_waiting_for("CreateContainerConfigError"),
     "plain-sidecar-keeps-running": has_ended_first,
     "restart-on-failure": has_ended_third_time,
+    "scheduling-gated": is_held_back,
+    "unschedulable": is_held_back,
 }
 
 CASES = (
@@ -79,9 +88,11 @@ CASES = (
     "force-deleted",
     "init-fails",
     "init-then-main",
+    "insufficient-cpu",
     "invalid-image-name",
     "killed-by-signal",
     "missing-configmap-volume",
+    "missing-pvc",
     "missing-secret-env",
     "native-sidecar",
     "oom-killed",
@@ -89,8 +100,10 @@ CASES = (
     "rejected-node-affinity",
     "rejected-out-of-cpu",
     "restart-on-failure",
+    "scheduling-gated",
     "succeeds",
     "termination-message",
+    "unschedulable",
 )
 
 #: Without bubblewrap a volume cannot be shown, nor a file at the termination message's path.
@@ -212,6 +225,8 @@ def expected(case: str) -> Recorded:
         (type_, "ImageNotPulled" if reason == "Pulled" else reason, path)
         for type_, reason, path in happened(told["events"])
     ]
+    if case == "insufficient-cpu":  # the recorded scheduler tried it a second time
+        events = events[:1]
     watch = with_codes(steps(told["watch"]), OTHER_SHELL.get(case, {}))
     return Recorded(watch, events, told.get("log", ""))
 
