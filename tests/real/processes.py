@@ -18,6 +18,7 @@ from tests.real.network import inside
 from tests.real.paths import LOGS, PROCESSES
 
 _PATIENCE = 15.0
+_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def start(name: str, command: list[str]) -> None:
     _record(_recorded() | {name: Recorded(process.pid, _started_at(process.pid), command)})
 
 
-def stop(name: str) -> None:
+def stop(name: str, *, at_once: bool = False) -> None:
     """End the program, if it runs; how it was started stays known."""
     if (known := _recorded().get(name)) is not None:
-        _stop(known)
+        _stop(known, *((signal.SIGKILL,) if at_once else _SIGNALS))
 
 
 def start_again(name: str) -> None:
@@ -101,8 +102,8 @@ def _record(known: dict[str, Recorded]) -> None:
     fresh.rename(PROCESSES)
 
 
-def _stop(known: Recorded) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+def _stop(known: Recorded, *signals: signal.Signals) -> None:
+    for sign in signals or _SIGNALS:
         if not _is_ours(known):
             return
         os.kill(known.pid, sign)
