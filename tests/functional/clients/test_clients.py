@@ -54,7 +54,7 @@ def test_the_official_client_runs_a_pod_and_reads_its_log(core: Any, namespace: 
     core.create_namespaced_pod(namespace, pod("one", "echo hello; exit 3"))
     phases = []
     watch = kubernetes.watch.Watch()
-    for event in watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=20):
+    for event in watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=60):
         phases.append(event["object"].status.phase)
         if phases[-1] in ("Succeeded", "Failed"):
             watch.stop()
@@ -72,14 +72,14 @@ def test_the_official_client_runs_a_pod_and_reads_its_log(core: Any, namespace: 
 def test_the_official_client_executes_a_command(core: Any, namespace: str) -> None:
     core.create_namespaced_pod(namespace, pod("one", "sleep 60"))
     watch = kubernetes.watch.Watch()
-    for event in watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=20):
+    for event in watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=60):
         if event["object"].status.phase == "Running":
             watch.stop()
     connection = stream(
         core.connect_get_namespaced_pod_exec, "one", namespace, command=["echo", "hello"],
         stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
     )  # fmt: skip
-    connection.run_forever(timeout=20)
+    connection.run_forever(timeout=60)
     assert connection.read_stdout() == "hello\n"
     assert connection.returncode == 0
     connection.close()
@@ -94,7 +94,7 @@ async def test_kubernetes_asyncio_runs_patches_and_executes(cluster: Any, namesp
         core = kubernetes_asyncio.client.CoreV1Api(client)
         await core.create_namespaced_pod(namespace, pod("one", "echo hello; sleep 60"))
         watch = kubernetes_asyncio.watch.Watch()
-        async with watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=20) as events:
+        async with watch.stream(core.list_namespaced_pod, namespace, timeout_seconds=60) as events:
             async for event in events:
                 if event["object"].status.phase == "Running":
                     break
@@ -120,7 +120,7 @@ async def test_kr8s_runs_a_pod_and_follows_its_log(cluster: Any, namespace: str)
     manifest["metadata"]["namespace"] = namespace
     made = await Kr8sPod(manifest, api=api)
     await made.create()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await made.wait("jsonpath='{.status.phase}'=Succeeded")
     assert [line async for line in made.logs()] == ["hello"]
     assert [one.name async for one in api.get("pods", namespace=namespace)] == ["one"]

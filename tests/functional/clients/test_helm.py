@@ -62,7 +62,7 @@ def helm(cluster: Any, namespace: str, tmp_path: Path) -> Helm:
 
     def run(*arguments: str) -> str:
         command = [program, "--namespace", namespace, *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -76,7 +76,7 @@ def test_chart_comes_changes_and_goes(
         path = f"/api/v1/namespaces/{namespace}/configmaps/first-greeting"
         return str(cluster.request("GET", path)[1]["data"]["greeting"])
 
-    helm("install", "first", str(chart), "--wait", "--timeout", "30s")
+    helm("install", "first", str(chart), "--wait", "--timeout", "60s")
     assert greeting() == "hello"
     pod = cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods/first-greeter")[1]
     assert pod["status"]["phase"] == "Running"

@@ -43,7 +43,7 @@ def kubectl(environment: dict[str, str], namespace: str) -> Kubectl:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             env=environment,
             check=False,
         )
@@ -72,7 +72,7 @@ def pod(name: str, script: str, **labels: str) -> str:
 
 def test_get_shows_a_table_with_the_status(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=pod("one", "exit 0"))
-    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=20s")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=60s")
     header, row = kubectl("get", "pods").splitlines()
     assert header.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert row.split()[:4] == ["one", "0/1", "Completed", "0"]
@@ -97,7 +97,7 @@ def test_get_watches(kubectl: Kubectl, environment: dict[str, str], namespace: s
 
 def test_describe_shows_the_events(kubectl: Kubectl, namespace: str) -> None:
     kubectl("apply", "-f", "-", stdin=pod("one", "exit 3"))
-    kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/one", "--timeout=20s")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/one", "--timeout=60s")
     text = kubectl("describe", "pod", "one")
     node = json.loads(kubectl("get", "pod", "one", "-o", "json"))["spec"]["nodeName"]
     assert f"Successfully assigned {namespace}/one to {node}" in text
@@ -105,14 +105,14 @@ def test_describe_shows_the_events(kubectl: Kubectl, namespace: str) -> None:
 
 
 def test_logs_follow_until_the_container_ends(kubectl: Kubectl) -> None:
-    kubectl("apply", "-f", "-", stdin=pod("one", "for i in 1 2 3; do echo line $i; done; sleep 1"))
-    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    kubectl("apply", "-f", "-", stdin=pod("one", "for i in 1 2 3; do echo line $i; done; sleep 3"))
+    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
     assert kubectl("logs", "-f", "one").splitlines() == ["line 1", "line 2", "line 3"]
 
 
 def test_exec_runs_a_command_and_tells_its_exit_code(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=pod("one", "sleep 60"))
-    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
     assert kubectl("exec", "one", "--", "echo", "hello") == "hello\n"
     # kubectl may add on stderr that it heard from a stream which it had closed by then.
     said = kubectl("exec", "-i", "one", "--", "cat", stdin="from here\n")
@@ -155,7 +155,7 @@ def test_a_wrong_field_is_refused(kubectl: Kubectl) -> None:
 
 def test_delete_waits_for_the_pod_to_be_gone(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=pod("one", "sleep 60"))
-    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
     start = time.monotonic()
     assert 'pod "one" deleted' in kubectl("delete", "pod", "one")
     assert time.monotonic() - start < 15
@@ -213,7 +213,7 @@ def test_exec_with_a_terminal(
     kubectl: Kubectl, environment: dict[str, str], namespace: str
 ) -> None:
     kubectl("apply", "-f", "-", stdin=pod("typed", "exec sleep 60"))
-    kubectl("wait", "--for=condition=Ready", "pod/typed", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "pod/typed", "--timeout=60s")
     ours, theirs = pty.openpty()
     command = [
         "kubectl",
@@ -234,7 +234,7 @@ def test_exec_with_a_terminal(
         read_until(ours, b"terminal")
         os.write(ours, b"a line\n")
         read_until(ours, b"got a line")
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
     os.close(ours)
 
 
@@ -244,7 +244,7 @@ def test_cp_brings_files_in_and_out(kubectl: Kubectl, tmp_path: Path) -> None:
     mount = {"name": "files", "mountPath": "/files"}
     manifest["spec"]["containers"][0]["volumeMounts"] = [mount]
     kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    kubectl("wait", "--for=condition=Ready", "pod/copied", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "pod/copied", "--timeout=60s")
     (tmp_path / "in.bin").write_bytes(bytes(range(256)) * 4096)
     kubectl("cp", str(tmp_path / "in.bin"), "copied:/files/inside.bin")
     kubectl("cp", "copied:/files/inside.bin", str(tmp_path / "out.bin"))

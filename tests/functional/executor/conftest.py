@@ -87,7 +87,7 @@ class Driver:
         for key, (state, info) in self.executor.get_event_buffer().items():
             self.events.append((key, str(state), info))
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         end = time.monotonic() + seconds
         while True:
             self.beat()
@@ -105,7 +105,7 @@ class Driver:
             if key == each.ti.key and state in final
         ]
 
-    def end(self, each: workloads.ExecuteTask, seconds: float = 20.0) -> tuple[str, Any]:
+    def end(self, each: workloads.ExecuteTask, seconds: float = 60.0) -> tuple[str, Any]:
         """Drive until the task's end is reported."""
         result: tuple[str, Any] = self.until(lambda: self.ends(each), seconds)[0]
         return result

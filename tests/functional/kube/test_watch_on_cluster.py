@@ -110,7 +110,7 @@ class Picture:
             self.changed.notify_all()
 
     async def until_it_shows(self, name: str) -> None:
-        async with asyncio.timeout(30), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(lambda: name in self.versions)
 
 

@@ -28,7 +28,7 @@ def asking(name: str, cpu: str) -> dict[str, Any]:
 
 def until(cluster: Any, path: str, condition: Callable[[int, Any], Any]) -> Any:
     """Wait until a GET answers as it should; returns the body."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         status, body = cluster.request("GET", path)
         if condition(status, body):

@@ -32,7 +32,7 @@ async def pods(cluster: Any, namespace: str) -> str:
     containers[0]["stdin"] = True  # type: ignore[assignment]
     spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": containers}
     cluster.request("POST", base, {"metadata": {"name": "ws"}, "spec": spec})
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         body = cluster.request("GET", f"{base}/ws")[1]
         states = body["status"].get("containerStatuses") or [{}]

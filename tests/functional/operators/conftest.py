@@ -41,7 +41,7 @@ class TaskLog:
             self._news.notify_all()
         raise structlog.DropEvent
 
-    def wait_for(self, text: str, timeout: float = 30) -> None:
+    def wait_for(self, text: str, timeout: float = 60) -> None:
         """Wait until a line holds the text."""
         with self._news:
             found = self._news.wait_for(lambda: text in self.text, timeout)

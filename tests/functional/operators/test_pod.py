@@ -75,7 +75,7 @@ def test_a_pod_that_someone_deletes_fails_the_task(task: MakeTask, cluster: Api)
     (pod,) = running.pods()
     cluster.request("DELETE", _path(pod))
     with pytest.raises(PodFailed, match="Someone deleted the pod") as failure:
-        outcome.result(timeout=30)
+        outcome.result(timeout=60)
     assert failure.value.diagnosis is not None
     assert failure.value.diagnosis.cause is Cause.DELETED
 
@@ -87,7 +87,7 @@ def test_a_task_that_is_killed_deletes_its_pod_and_does_not_succeed(task: MakeTa
     running.log.wait_for("ready")
     running.operator.on_kill()
     with pytest.raises(PodStopped):
-        outcome.result(timeout=10)
+        outcome.result(timeout=60)
     assert running.pods() == []
 
 
@@ -165,7 +165,7 @@ def test_an_exceeded_quota_is_waited_out(task: MakeTask, cluster: Api, namespace
     outcome = waiting.start()
     waiting.log.wait_for("exceeded quota")
     cluster.request("DELETE", f"{path}/full")
-    outcome.result(timeout=30)
+    outcome.result(timeout=60)
     assert "through" in waiting.log.lines
 
 

@@ -69,7 +69,7 @@ class Pods:
         )
 
     def until_true(self, name: str, test: Any) -> Obj:
-        end = time.monotonic() + 30  # a real kubelet looks again only after ten seconds or more
+        end = time.monotonic() + 60  # a real kubelet looks again only after ten seconds or more
         while time.monotonic() < end:
             pod = self.get(name)
             if test(pod):
