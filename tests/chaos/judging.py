@@ -1,0 +1,142 @@
+"""What a run must not show. Pure: from what was planned and seen to what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.plans import ENDLESS, Plan, Work
+from tests.chaos.pods import IMPOSSIBLE_IMAGE, SECRET
+from tests.chaos.rows import FINAL, TaskEnd
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was seen of one run."""
+
+    plans: Sequence[Plan]
+    ends: Sequence[TaskEnd]
+    lives: Sequence[Sequence[Line]]
+    """The journal of every scheduler's process."""
+    ran_together: Sequence[str] = ()
+    """Moments at which one task ran in two pods."""
+    lived_together: Sequence[str] = ()
+    """Moments at which one task instance had two living pods."""
+    pods_left: Sequence[str] = ()
+    statuses: Sequence[Line] = ()
+    """The last status of every scheduler that runs at the end."""
+    failures: Sequence[str] = ()
+    """Schedulers that ended by themselves; the harness's own troubles."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken."""
+
+    promise: str
+    what: str
+
+
+LOST = "no task is lost"
+TWICE = "no task runs twice at the same time"
+TWO_PODS = "no task instance has two living pods"
+INFRASTRUCTURE = "no task fails for the infrastructure's sake"
+CAUSE = "a failure says its cause"
+SLOTS = "no slot leaks"
+PODS = "no pod is left"
+ONCE = "every end is reported once"
+SCHEDULERS = "no scheduler ends by itself"
+
+PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
+
+
+@dataclass
+class _Judge:
+    violations: list[Violation] = field(default_factory=list)
+
+    def add(self, promise: str, sentences: Iterable[str]) -> None:
+        self.violations += [Violation(promise, each) for each in sentences]
+
+
+def judge(evidence: Evidence) -> list[Violation]:
+    """Every promise that the run broke, with what happened; empty for a good one."""
+    found = _Judge()
+    found.add(LOST, _lost(evidence))
+    found.add(TWICE, evidence.ran_together)
+    found.add(TWO_PODS, evidence.lived_together)
+    found.add(INFRASTRUCTURE, _failed_for_nothing(evidence))
+    found.add(CAUSE, _without_cause(evidence))
+    found.add(SLOTS, _leaks(evidence))
+    found.add(PODS, (f"Pod {name} is still there." for name in evidence.pods_left))
+    found.add(ONCE, _repeated(evidence))
+    found.add(SCHEDULERS, evidence.failures)
+    return found.violations
+
+
+def _lost(evidence: Evidence) -> Iterable[str]:
+    for end in evidence.ends:
+        if end.state not in FINAL:
+            yield f"Task {end.index} is {end.state} for ever (try {end.try_number})."
+
+
+def _failed_for_nothing(evidence: Evidence) -> Iterable[str]:
+    for plan, end in zip(evidence.plans, evidence.ends, strict=True):
+        if not plan.succeeds:
+            continue
+        if end.state == "failed" or end.mismatches:
+            why = " / ".join(end.mismatches) or "nobody said why"
+            yield f"Task {plan.index} ({plan.mishap.name}) is {end.state}: {why}"
+
+
+def _without_cause(evidence: Evidence) -> Iterable[str]:
+    for plan, end in zip(evidence.plans, evidence.ends, strict=True):
+        expected = _cause(plan)
+        if expected is None:
+            continue
+        if end.state != "failed":
+            yield f"Task {plan.index} was to fail and is {end.state}."
+        elif not any(expected in each for each in end.mismatches):
+            yield f"Task {plan.index} failed without {expected!r}: {' / '.join(end.mismatches)}"
+
+
+def _cause(plan: Plan) -> str | None:
+    """A part of the sentence that a failing task must come with."""
+    if plan.times >= ENDLESS:
+        return "vict"  # evicted, eviction
+    return {
+        Work.OUT_OF_MEMORY: "memory",
+        Work.BAD_IMAGE: IMPOSSIBLE_IMAGE,
+        Work.NO_SECRET: SECRET.format(index=plan.index),
+    }.get(plan.work)
+
+
+def _leaks(evidence: Evidence) -> Iterable[str]:
+    for status in evidence.statuses:
+        if status["slots"] is None:
+            yield "A scheduler never said what it holds."
+        elif status["slots"] or status["running"] or status["census"]:
+            yield (
+                f"A scheduler holds {status['slots']} slots, tasks {status['running']} and "
+                f"executions {status['census']}."
+            )
+
+
+def _repeated(evidence: Evidence) -> Iterable[str]:
+    for number, life in enumerate(evidence.lives, 1):
+        given: Counter[int] = Counter()
+        heard: Counter[int] = Counter()
+        for line in life:
+            if line["what"] in ("queued", "adopted"):
+                given[line["index"]] += 1
+            elif line["what"] == "heard" and line["state"] in FINAL:
+                heard[line["index"]] += 1
+        for index, count in heard.items():
+            if count > given[index]:
+                yield (
+                    f"Scheduler {number} reported {count} ends of task {index}, which it was "
+                    f"given {given[index]} times."
+                )
