@@ -38,6 +38,16 @@ def configured(section: str, option: str, team_name: str | None = None) -> str |
     return value
 
 
+def airflow_stats() -> Any:
+    """Airflow's metrics as its executors use them: a module with functions, in 3.2 a class.
+
+    There are several copies of it; the base class has initialised this one.
+    """
+    from airflow.executors import base_executor
+
+    return getattr(base_executor, "stats", None) or vars(base_executor)["Stats"]
+
+
 def workload_key(workload: Any) -> Any:
     """By which Airflow counts a workload and is told of its end.
 
@@ -167,6 +177,33 @@ def _tell_children(signum: int, _frame: FrameType | None) -> None:
 
     for child in psutil.Process().children():
         child.send_signal(signum)
+
+
+def remote_task_log() -> Any:
+    """Airflow's handler for logs that are kept elsewhere; None where none is configured."""
+    from airflow.logging_config import get_remote_task_log
+
+    return get_remote_task_log()
+
+
+def set_remote_task_log(handler: Any) -> None:
+    """Have Airflow read logs through this handler, in this process.
+
+    Airflow's own providers install theirs in the same way, for want of a public one.
+    """
+    from airflow.logging_config import _ActiveLoggingConfig, get_default_remote_conn_id
+
+    _ActiveLoggingConfig.set(handler, get_default_remote_conn_id())
+
+
+def fetch_served_log(url: str, log_path: str) -> Any:
+    """Ask another process's log server for a file, signed as Airflow signs it.
+
+    Returns a streaming response of ``requests``, which raises its own errors.
+    """
+    from airflow.utils.log.file_task_handler import _fetch_logs_from_service
+
+    return _fetch_logs_from_service(url, log_path)
 
 
 def log_to_stdout() -> None:

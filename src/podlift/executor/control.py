@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from podlift.executor import metrics
+from podlift.executor.accounting import Accounts
 from podlift.executor.blueprints import Blueprints, Deployment
+from podlift.executor.census import count, page
 from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
 from podlift.executor.execution import EXECUTION, Execution, execution_for
@@ -99,6 +101,7 @@ class Control:
         self.creator = Creator(client, blueprints, self.observe, tasks, at_once)
         self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
         self._keeper = Keeper(client, folder)
+        self.accounts = Accounts(asyncio.get_running_loop().time)
 
     # What the scheduler asks for
 
@@ -137,9 +140,10 @@ class Control:
 
     def observe(self, execution: Execution, observation: Observation) -> None:
         """Let the state machine judge what was observed, and do what it says."""
-        before = execution.record.state
-        execution.record, effects = reduce(execution.record, observation, self._policy)
-        if before is not State.RUNNING and execution.record.state is State.RUNNING:
+        before = execution.record
+        execution.record, effects = reduce(before, observation, self._policy)
+        self.accounts.moved(execution, before, observation)
+        if before.state is not State.RUNNING and execution.record.state is State.RUNNING:
             self._started(execution)
         for effect in effects:
             self._carry_out(execution, effect)
@@ -176,10 +180,12 @@ class Control:
         """Let time pass for every execution."""
         for execution in list(self._executions.values()):
             self.observe(execution, Tick(now))
+        self.accounts.report(self._executions.values(), self.creator.rate)
 
-    def census(self) -> dict[str, int]:
-        """How many executions are in each state."""
-        return Counter(each.record.state.value for each in list(self._executions.values()))
+    def describe(self, now: float) -> str:
+        """How things stand, for a person; from any thread."""
+        census = count(list(self._executions.values()), now)
+        return page(census, self.creator.rate, self.accounts.lag)
 
     def _other_pod(self, event: WatchEvent[Pod], pod: Pod) -> None:
         """A pod of an earlier execution: it matters if the present one waits for it to go."""
@@ -199,6 +205,8 @@ class Control:
         return adoptions_of(pod) < execution.adoptions  # from before we took it over
 
     def _see(self, execution: Execution, pod: Pod) -> None:
+        if execution.pod is None:
+            self.accounts.first_seen(execution)
         self._last_seen(execution, pod)
         self.observe(execution, see(pod, asyncio.get_running_loop().time()))
 
@@ -257,6 +265,9 @@ class Control:
             why = f"The log of pod {execution.pod_name} could not be kept: {error or 'no answer'}"
             logger.warning("%s: %s", execution.key, why)
             self._notify(Told(execution.key, why))
+            metrics.log_lost()
+        else:
+            metrics.log_kept()
         self.observe(execution, LogKept(sentence))
 
     async def _keep_patiently(self, execution: Execution, verdict: Verdict) -> str:

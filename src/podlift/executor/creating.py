@@ -7,6 +7,7 @@ import heapq
 import random
 from collections.abc import Callable
 
+from podlift.executor import metrics
 from podlift.executor.blueprints import Blueprints
 from podlift.executor.errors import TemplateError
 from podlift.executor.execution import EXECUTION, Execution
@@ -112,10 +113,13 @@ class Creator:
         try:
             built = await self._blueprints.build(execution)
             execution.namespace = built.namespace
+            asked = clock()
             pod = await self._client.create(PODS, built.manifest, built.namespace, type=Pod)
+            metrics.pod_created(clock() - asked)
         except AlreadyExists:
             return await self._whose(execution)
         except (PodError, TemplateError, SealError) as error:
+            metrics.creation_refused()
             return CreateRefused(f"The task's pod cannot be made: {error}")
         except KubeError as error:
             return self._delayed(execution, error) if _may_pass(error) else _refused(error)
@@ -135,7 +139,13 @@ class Creator:
             return Created(pod.metadata.uid)
         return NameTaken(pod.metadata.uid, ended=is_finished(pod))
 
+    @property
+    def rate(self) -> float:
+        """Creations a second that the server is asked for at most."""
+        return self._pace.rate
+
     def _delayed(self, execution: Execution, error: KubeError) -> CreateDelayed:
+        metrics.creation_put_off()
         execution.delays += 1
         wait = min(_LONGEST_WAIT, 0.5 * 2 ** min(execution.delays, 10)) * random.uniform(0.8, 1.2)
         if isinstance(error, TooManyRequests | ServerError | ConnectionFailed):
@@ -153,6 +163,7 @@ def _may_pass(error: KubeError) -> bool:
 
 
 def _refused(error: KubeError) -> CreateRefused:
+    metrics.creation_refused()
     sentence = f"The Kubernetes API server refuses the task's pod: {error}"
     if isinstance(error, Forbidden) and not error.message.startswith("pods "):
         sentence += " (check the admission rules of the namespace and the executor's role)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from podlift.executor import metrics
 from podlift.executor.creating import Observe
 from podlift.executor.execution import EXECUTION, Execution
 from podlift.executor.state import DeleteRefused, PodGone
@@ -50,4 +51,7 @@ class Deleter:
                 self._observe(execution, PodGone(""))
                 return
             uid = pod.metadata.uid
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         await self._client.delete(PODS, name, execution.namespace, uid=uid)
+        metrics.pod_deleted(clock() - asked)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 
+from podlift.executor import metrics
 from podlift.executor.adopting import Adopter
 from podlift.executor.blueprints import Deployment
 from podlift.executor.control import Control
@@ -99,9 +100,11 @@ class Engine:
         if not self._thread.is_alive():
             raise EngineStopped("Podlift's engine is not running.")
 
-    def census(self) -> dict[str, int]:
-        """How many executions are in each state, for a debug dump."""
-        return self._control.census() if self._control else {}
+    def describe(self) -> str:
+        """How things stand, for a person who reads a debug dump."""
+        if self._control is None or self._loop is None:
+            return "the engine has not started"
+        return self._control.describe(self._loop.time())
 
     def stop(self) -> None:
         """Stop within the configured time. Pods go on; the next scheduler adopts them."""
@@ -130,6 +133,7 @@ class Engine:
         settings = self._deployment.settings
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        metrics.belong_to(self._deployment.team)
         self._tasks = Tasks(self._broken)
         async with connected(settings) as client:
             self._control = Control(
@@ -175,8 +179,13 @@ class Engine:
     async def _watch(self, client: Client, namespace: str | None) -> None:
         assert self._control is not None
         events = watch(client, PODS, namespace, type=Pod, label_selector=selector_for())
+        synced = False
         async with aclosing(events):
             async for event in events:
+                if event.kind == "SYNCED":
+                    if synced:
+                        metrics.relisted()
+                    synced = True
                 self._control.watched(event)
 
     async def _tick(self) -> None:

@@ -52,6 +52,10 @@ class Execution:
     """How often it has changed hands; a pod that says less is an old picture of it."""
     delays: int = 0
     """Creations in a row that the server put off."""
+    created_at: float | None = None
+    """When the server had made the current pod, in the loop's time; None if it was not asked."""
+    reason: tuple[Pod, str] | None = field(default=None, repr=False)
+    """Why the pod pends, in a word, with what was looked at to find out."""
     successor: Execution | None = None
     """The next execution of the same task instance, which may not begin before this one ended."""
 

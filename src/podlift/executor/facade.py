@@ -210,7 +210,7 @@ class KubernetesExecutor(BaseExecutor):
         """Log what the executor and its engine are doing (the scheduler's SIGUSR2)."""
         super().debug_dump()  # type: ignore[no-untyped-call]
         if self._engine is not None:
-            self.log.info("podlift.engine executions by state: %s", self._engine.census())
+            self.log.info("podlift.engine\n%s", self._engine.describe())
 
     def _take_back(self, ti_id: str) -> None:
         if self._engine is not None:
