@@ -106,7 +106,22 @@ class Settings:
         "Whether that goes for failed pods too; their log and the cause are kept in either case.",
     )
     running_pod_log_lines: int = _option(
-        1000, "How many of a running pod's last log lines the UI shows.", least=1
+        1000,
+        "How many of the last lines the UI shows of a running pod's log, where that is longer than "
+        "running_pod_log_bytes.",
+        least=1,
+    )
+    running_pod_log_bytes: int = _option(
+        10 * 1024 * 1024,
+        "How many bytes of a running pod's log the UI shows from its beginning on; it asks for all "
+        "of them every few seconds.",
+        least=0,
+    )
+    kept_log_limit: int = _option(
+        100 * 1024 * 1024,
+        "Bytes that are kept of one pod's log, at most: of a longer one the first and the last "
+        "half of that, with a mark between them.",
+        least=1024,
     )
     adoption_timeout: float = _option(
         15.0,

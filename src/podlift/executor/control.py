@@ -11,14 +11,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from podlift.executor import metrics
 from podlift.executor.accounting import Accounts
+from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.census import count, page
 from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
 from podlift.executor.execution import EXECUTION, Execution, execution_for
-from podlift.executor.keeping import Keeper, LogFolder
+from podlift.executor.keeping import Keeper
 from podlift.executor.messages import (
     Announced,
     Dropped,
@@ -30,6 +30,7 @@ from podlift.executor.messages import (
     Told,
 )
 from podlift.executor.metadata import Metadata
+from podlift.executor.remote_logging import RemoteLogging
 from podlift.executor.seals import Seals
 from podlift.executor.state import (
     Announce,
@@ -55,7 +56,6 @@ from podlift.executor.transitions import reduce
 from podlift.executor.viewing import see
 from podlift.executor.workloads import CONNECTION_TEST, TASK
 from podlift.kube.client import Client
-from podlift.kube.errors import KubeError
 from podlift.kube.view import WatchEvent
 from podlift.pods.labels import EXECUTOR, adoptions_of, identity_of
 from podlift.pods.reading import Pod
@@ -63,8 +63,6 @@ from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_KEEP_LOG_TIMEOUT = 60.0
-"""Seconds after which an end is reported without its log: a task must not wait for it for ever."""
 _DELETES_AT_ONCE = 16
 
 
@@ -100,7 +98,7 @@ class Control:
         at_once = settings.pod_creation_max_concurrency
         self.creator = Creator(client, blueprints, self.observe, tasks, at_once)
         self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
-        self._keeper = Keeper(client, folder)
+        self._keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
         self.accounts = Accounts(asyncio.get_running_loop().time)
 
     # What the scheduler asks for
@@ -257,26 +255,7 @@ class Control:
             del self._latest[execution.ti_id]
 
     async def _keep(self, execution: Execution, verdict: Verdict) -> None:
-        sentence = verdict.sentence
-        try:
-            async with asyncio.timeout(_KEEP_LOG_TIMEOUT):
-                sentence = await self._keep_patiently(execution, verdict)
-        except (KubeError, OSError, TimeoutError) as error:
-            why = f"The log of pod {execution.pod_name} could not be kept: {error or 'no answer'}"
-            logger.warning("%s: %s", execution.key, why)
-            self._notify(Told(execution.key, why))
-            metrics.log_lost()
-        else:
-            metrics.log_kept()
-        self.observe(execution, LogKept(sentence))
-
-    async def _keep_patiently(self, execution: Execution, verdict: Verdict) -> str:
-        wait = 0.5
-        while True:
-            try:
-                return await self._keeper.keep(execution, verdict)
-            except KubeError as error:
-                if not error.transient:
-                    raise
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 10.0)
+        kept = await self._keeper.keep(execution, verdict)
+        if kept.problem:
+            self._notify(Told(execution.key, kept.problem))
+        self.observe(execution, LogKept(kept.sentence))

@@ -8,8 +8,8 @@ from airflow import __version__ as airflow_version
 from airflow.configuration import conf
 
 from podlift.compat import execution_api_server_url
+from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
-from podlift.executor.keeping import LogFolder
 from podlift.settings import Settings
 
 

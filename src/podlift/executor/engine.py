@@ -15,10 +15,10 @@ from contextlib import aclosing, asynccontextmanager
 
 from podlift.executor import metrics
 from podlift.executor.adopting import Adopter
+from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
 from podlift.executor.control import Control
 from podlift.executor.errors import EngineStopped
-from podlift.executor.keeping import LogFolder
 from podlift.executor.messages import Adopt, Launch, Notice, Request, Revoke
 from podlift.executor.tasks import Tasks
 from podlift.kube.client import Client

@@ -1,108 +1,221 @@
-"""Logs outlive pods: before a pod is deleted its log is kept where Airflow's UI reads it.
+"""Logs outlive pods: before a pod is deleted its log is kept, with the cause if it failed.
 
-Airflow shows all files that begin with the log's name, put in order by time. So what is kept goes
-into a file of its own beside the worker's, ``<log>.<pod>.<execution>.log``: nothing that the worker
-or another scheduler wrote is touched, and keeping twice does no harm.
+Which files that makes is in ``archive``; where remote logging is configured, ``remote_logging``
+brings them there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from podlift.executor import metrics
+from podlift.executor.archive import KEPT_LOG_LIMIT, Draft, LogFolder, add_to_index, kept_file
+from podlift.executor.copying import Copied, Copier
 from podlift.executor.execution import Execution
-from podlift.executor.log_lines import cause_lines
+from podlift.executor.log_lines import cause_lines, log_line, undated_line
+from podlift.executor.remote_logging import RemoteLogging, There
 from podlift.executor.state import Verdict
 from podlift.kube.client import Client
-from podlift.kube.errors import BadRequest, KubeError, NotFound
+from podlift.kube.errors import KubeError
 from podlift.kube.resources import EVENTS
 from podlift.pods.building import BASE
 from podlift.pods.causes import Cause
 from podlift.pods.diagnosis import diagnose
-from podlift.pods.reading import Event, Pod, exit_code, has_started
+from podlift.pods.reading import Event, Pod, exit_code
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _WORKERS_OWN_FAILURE = 1
 """The worker's exit code for a failed task: the task's log already says why."""
+_BROUGHT_BY_THE_WORKER = frozenset({0, _WORKERS_OWN_FAILURE})
+"""Exit codes after which the worker has brought its log to where remote logging keeps it."""
+_AT_ONCE = 8
+_EVENTS_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of keeping a log."""
+
+    sentence: str
+    """The verdict's, made more precise by what events know."""
+    problem: str = ""
+    """Why the log is not there, or not whole; for a person to read."""
 
 
 @dataclass(frozen=True)
-class LogFolder:
-    """Airflow's ``[logging] base_log_folder`` and the permissions it wants there."""
+class _Subject:
+    """What is kept, as it was when that was asked: an execution may go on to its next pod."""
 
-    base: Path
-    folder_mode: int = 0o775
-    file_mode: int = 0o664
+    pod: Pod | None
+    pod_name: str
+    execution_id: str
+    ti_id: str
+    log_path: str
+    success: bool
+    sentence: str
+    relaunched: bool
+    events: Sequence[Event] = ()
 
-    def path(self, log_path: str) -> Path | None:
-        """The file for a relative log path; None for one that leads out of the folder."""
-        path = Path(os.path.realpath(self.base / log_path))
-        return path if path.is_relative_to(os.path.realpath(self.base)) else None
+    @property
+    def needs_a_cause(self) -> bool:
+        return not self.success and not _speaks_for_itself(self.pod)
+
+    @property
+    def mark(self) -> str:
+        """What no other pod's kept log has in it."""
+        return self.pod.metadata.uid if self.pod else self.execution_id
 
 
 class Keeper:
-    """Brings logs to safety. The disk is touched in threads, never on the engine's loop."""
+    """Brings logs to safety: a few at a time, in bounded time, and without ever failing.
 
-    def __init__(self, client: Client, folder: LogFolder) -> None:
+    The disk and remote logging are used in threads of their own: one that hangs, as a network's
+    file system may, holds up nothing but the logs.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        folder: LogFolder,
+        limit: int = KEPT_LOG_LIMIT,
+        remote: RemoteLogging | None = None,
+    ) -> None:
         self._client = client
         self._folder = folder
+        self._limit = limit
+        self._remote = remote
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "podlift-keeping")
+        self._copier = Copier(client, self._in_thread)
 
-    async def keep(self, execution: Execution, verdict: Verdict) -> str:
-        """Keep the log of the execution's pod; returns the verdict's sentence, made more precise.
+    async def keep(
+        self, execution: Execution, verdict: Verdict, *, relaunched: bool = False
+    ) -> Kept:
+        """Keep the log of the execution's present pod.
 
-        Raises ``KubeError`` or ``OSError`` when the log cannot be read or written now.
+        ``relaunched`` says that another pod takes over from it. Whatever the cluster or the disk
+        does is said in the answer; nothing is raised for it.
         """
-        pod = execution.pod
-        events: Sequence[Event] = ()
-        sentence = verdict.sentence
-        if pod is not None and not verdict.success:
-            events = await self._events(pod)
-            sentence = _sentence(pod, events, sentence)
-        file = self._folder.path(execution.log_path) if execution.log_path else None
-        if file is None:
-            return sentence
-        text = b""
-        if pod is not None and not await asyncio.to_thread(file.exists):
-            text = await self._log(pod)
-        if not verdict.success and not _speaks_for_itself(pod):
-            text = _ending_with_newline(text)
-            text += cause_lines(execution.pod_name, sentence, events)
-        if text:
-            # A task that was deferred may run again in a pod of the same name.
-            name = f"{execution.pod_name or 'pod'}.{execution.id[:8]}"
-            target = file.with_name(f"{file.name}.{name}.log")
-            await asyncio.to_thread(_write, target, text, self._folder)
-        return sentence
+        subject = _Subject(
+            pod=execution.pod,
+            pod_name=execution.pod_name,
+            execution_id=execution.id,
+            ti_id=execution.ti_id,
+            log_path=execution.log_path or "",
+            success=verdict.success,
+            sentence=verdict.sentence,
+            relaunched=relaunched,
+        )
+        async with self._slots:
+            if subject.pod is not None and not subject.success:
+                subject = await self._explained(subject, subject.pod)
+            file = self._folder.path(subject.log_path) if subject.log_path else None
+            problem = await self._keep(subject, file) if file else ""
+        if problem:
+            logger.warning("Pod %s: %s", subject.pod_name, problem)
+            metrics.log_lost()
+        else:
+            metrics.log_kept()
+        return Kept(subject.sentence, problem)
 
-    async def _events(self, pod: Pod) -> Sequence[Event]:
+    async def _explained(self, subject: _Subject, pod: Pod) -> _Subject:
+        """Events know more than the pod's status: which volume, which image."""
         try:
-            listing = await self._client.list(
-                EVENTS,
-                pod.metadata.namespace,
-                field_selector=f"involvedObject.uid={pod.metadata.uid}",
-                type=Event,
+            async with asyncio.timeout(_EVENTS_TIMEOUT):
+                listing = await self._client.list(
+                    EVENTS,
+                    pod.metadata.namespace,
+                    field_selector=f"involvedObject.uid={pod.metadata.uid}",
+                    type=Event,
+                )
+        except (KubeError, TimeoutError) as error:
+            # They help, but a role without the right to list them is no obstacle.
+            logger.info("The events of pod %s cannot be read: %s", subject.pod_name, error)
+            return subject
+        diagnosis = diagnose(pod, listing.items, main=BASE)
+        sentence = str(diagnosis) if diagnosis else subject.sentence
+        return replace(subject, events=listing.items, sentence=sentence)
+
+    async def _keep(self, subject: _Subject, file: Path) -> str:
+        target = kept_file(file, subject.pod_name, subject.execution_id)
+        draft = Draft(target, self._folder, self._limit)
+        try:
+            return await self._write(subject, file, draft)
+        except OSError as error:
+            await self._in_thread(draft.abandon)
+            return f"The log could not be kept in {file.parent}: {error.strerror or error}."
+        except asyncio.CancelledError:
+            draft.abandon()  # small files; there is nobody left to wait for a thread
+            raise
+
+    async def _write(self, subject: _Subject, file: Path, draft: Draft) -> str:
+        """Returns what is missing. Raises ``OSError``."""
+        here = await self._in_thread(file.exists)
+        remote = None if here else await self._active_remote()
+        brought = here or (remote is not None and _code(subject.pod) in _BROUGHT_BY_THE_WORKER)
+        if brought and not subject.needs_a_cause and not subject.relaunched:
+            return ""
+        copied = Copied()
+        if subject.pod is not None:
+            copied = await self._copier.copy(
+                subject.pod, draft, base=not brought, others=not subject.success
             )
-        except KubeError as error:
-            if error.transient:
-                raise
-            return ()  # events help, but a role without the right to list them is no obstacle
-        return listing.items
+        ending = _ending(subject, copied.gap)
+        if not ending and not copied.sample:
+            return copied.gap
+        if remote is not None:
+            there = await self._in_thread(
+                remote.look, subject.log_path, subject.ti_id, subject.mark, copied.sample
+            )
+            if there is There.ALL:
+                await self._in_thread(draft.abandon)
+                return ""
+            if there is There.LOG:
+                await self._in_thread(draft.abandon)
+                copied = Copied()
+        await self._in_thread(self._finish, draft, copied.rest, ending, file)
+        if remote is not None:
+            problem = await self._in_thread(
+                remote.bring, subject.log_path, subject.ti_id, subject.mark, draft.target
+            )
+            return problem or copied.gap
+        return copied.gap
 
-    async def _log(self, pod: Pod) -> bytes:
-        if not has_started(pod, BASE):
-            return b""
-        try:
-            return await self._client.read_log(pod.metadata.name, pod.metadata.namespace, BASE)
-        except (NotFound, BadRequest):  # the pod is gone, or its node is
-            return b""
+    def _finish(self, draft: Draft, rest: bytes, ending: bytes, file: Path) -> None:
+        draft.write(rest)
+        draft.finish(ending)
+        add_to_index(file, draft.target.name, self._folder)
+
+    async def _active_remote(self) -> RemoteLogging | None:
+        if self._remote is None or not await self._in_thread(self._remote.is_configured):
+            return None
+        return self._remote
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, work, *arguments)
 
 
-def _sentence(pod: Pod, events: Sequence[Event], known: str) -> str:
-    """Events know more than the pod's status: which volume, which image."""
-    diagnosis = diagnose(pod, events, main=BASE)
-    return str(diagnosis) if diagnosis else known
+def _ending(subject: _Subject, gap: str) -> bytes:
+    lines = undated_line(gap, level="warning") if gap else b""
+    if subject.needs_a_cause:
+        lines += cause_lines(subject.pod_name, subject.sentence, subject.events, subject.mark)
+    if subject.relaunched:
+        lines += log_line("Another pod was started for this try; its log follows.")
+    return lines
+
+
+def _code(pod: Pod | None) -> int | None:
+    return exit_code(pod, BASE) if pod else None
 
 
 def _speaks_for_itself(pod: Pod | None) -> bool:
@@ -112,18 +225,3 @@ def _speaks_for_itself(pod: Pod | None) -> bool:
     # than the signal; the node knows why.
     diagnosis = diagnose(pod, main=BASE)
     return diagnosis is None or diagnosis.cause is Cause.FAILED
-
-
-def _ending_with_newline(text: bytes) -> bytes:
-    return text + b"\n" if text and not text.endswith(b"\n") else text
-
-
-def _write(file: Path, text: bytes, folder: LogFolder) -> None:
-    """Write the whole file at once, so that nobody ever reads half of it."""
-    missing = [each for each in (file.parent, *file.parent.parents) if not each.exists()]
-    for parent in reversed(missing):
-        parent.mkdir(mode=folder.folder_mode, exist_ok=True)
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_bytes(text)
-    draft.chmod(folder.file_mode)
-    draft.replace(file)

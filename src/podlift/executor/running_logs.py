@@ -6,10 +6,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from podlift.executor.archive import LogFolder
 from podlift.executor.deployment import log_folder
 from podlift.executor.engine import connected
 from podlift.executor.execution import LOG_PATH
-from podlift.executor.keeping import LogFolder
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.kube.resources import PODS

@@ -48,6 +48,29 @@ class Logs:
         query = log_query(container, tail_lines, since_time, timestamps, previous, limit_bytes)
         return await self._transport.request("GET", PODS.path(namespace, name, "log"), query=query)
 
+    async def log_pieces(
+        self,
+        name: str,
+        namespace: str,
+        container: str | None = None,
+        *,
+        tail_lines: int | None = None,
+        since_time: datetime | str | None = None,
+        timestamps: bool = False,
+        limit_bytes: int | None = None,
+        silence: float | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """The log as it is now, in pieces as they come: one of any size takes little memory.
+
+        The pieces end anywhere, also in the middle of a line. Raises ConnectionFailed when nothing
+        comes for `silence` seconds.
+        """
+        query = log_query(container, tail_lines, since_time, timestamps, False, limit_bytes)
+        path = PODS.path(namespace, name, "log")
+        async with self._transport.stream(path, query=query, silence=silence) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def follow_log(
         self,
         name: str,

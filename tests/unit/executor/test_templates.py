@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from podlift.executor.archive import LogFolder
 from podlift.executor.errors import TemplateError
-from podlift.executor.keeping import LogFolder
 from podlift.executor.templates import BUILT_IN, TemplateFiles
 
 
