@@ -105,6 +105,13 @@ class Settings:
         True,
         "Whether that goes for failed pods too; their log and the cause are kept in either case.",
     )
+    failed_pod_retention: float = _option(
+        0.0,
+        "Seconds for which pods of failed tasks are kept after their end, then removed; 0 means "
+        "that they are deleted at once, or kept for ever where delete_worker_pods_on_failure is "
+        "False.",
+        least=0,
+    )
     running_pod_log_lines: int = _option(
         1000,
         "How many of the last lines the UI shows of a running pod's log, where that is longer than "

@@ -4,111 +4,167 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 
+from podlift.executor.claiming import Claims, Taken, job_of, owner_of
 from podlift.executor.control import Control
-from podlift.executor.execution import EXECUTION, Execution, execution_of
-from podlift.executor.messages import Adopt, Ended, Notice, Orphan
+from podlift.executor.execution import EXECUTION, execution_of
+from podlift.executor.inheriting import INHERITED_PODS, inherited
+from podlift.executor.messages import Adopt, Dropped, Ended, Notice, Orphan, Revoke
+from podlift.executor.metadata import Metadata
+from podlift.executor.patience import patiently
 from podlift.kube.client import Client
-from podlift.kube.errors import KubeError, NotFound
+from podlift.kube.errors import Forbidden, NotFound
 from podlift.kube.resources import PODS
-from podlift.kube.verbs import Patch
-from podlift.pods.labels import EXECUTOR, identity_of, selector_for
-from podlift.pods.naming import label_value
+from podlift.pods.diagnosis import has_succeeded
+from podlift.pods.labels import TI_ID, identity_of, selector_for
 from podlift.pods.reading import Pod
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 16
 _NO_POD = "The scheduler that started this task is gone, and so is the task's pod."
+_DISPUTE_LOOKS = 60
+"""How often the database is asked, a second apart, whose a task instance is. Airflow's transaction
+that gives it to us ends soon after we have said that we take it."""
+
+Marks = Mapping[str, Mapping[str, str]]
+"""Labels and annotations by which Podlift knows a pod, where it does not have them yet."""
 
 
 class Adopter:
-    """Finds orphans' pods by their annotations and makes them this executor's."""
+    """Finds orphans' pods and makes them this executor's, each of them once."""
 
     def __init__(
         self,
         client: Client,
         control: Control,
+        claims: Claims,
         namespaces: Iterable[str | None],
         executor_id: str,
         notify: Callable[[Notice], None],
     ) -> None:
         self._client = client
         self._control = control
+        self._claims = claims
         self._namespaces = tuple(namespaces)
-        self._executor_id = executor_id
+        self._job = job_of(executor_id)
+        self._metadata = Metadata()
         self._notify = notify
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._under_way: dict[str, Orphan] = {}
 
     async def adopt(self, request: Adopt) -> None:
-        """Answer as soon as the pods are listed; then take them over one by one."""
-        pods = _newest(await self._list(), {orphan.ti_id for orphan in request.orphans})
+        """Answer as soon as the pods are listed; then take them over, several at once."""
+        pods = await self._find(request.orphans)
+        found = [orphan for orphan in request.orphans if orphan.ti_id in pods]
+        self._under_way |= {orphan.ti_id: orphan for orphan in found}
         if request.answer.set_running_or_notify_cancel():
             request.answer.set_result(frozenset(pods))
         else:  # the scheduler could not wait, and counts all of them as ours
             for orphan in request.orphans:
                 if orphan.ti_id not in pods:
                     self._notify(Ended(orphan.number, orphan.key, False, _NO_POD))
-        found = [orphan for orphan in request.orphans if orphan.ti_id in pods]
-        await asyncio.gather(*(self._take_over(each, pods[each.ti_id]) for each in found))
+        await asyncio.gather(*(self._take_over(each, *pods[each.ti_id]) for each in found))
 
-    async def _list(self) -> list[Pod]:
-        pods: list[Pod] = []
+    def revoke(self, request: Revoke) -> None:
+        """The scheduler takes a task back whose pod we may be about to take over."""
+        self._under_way.pop(request.ti_id, None)
+
+    # Finding
+
+    async def _find(self, orphans: Iterable[Orphan]) -> dict[str, tuple[Pod, Marks]]:
+        """The pod of each task instance that has one, by its id."""
+        wanted = {orphan.ti_id: orphan for orphan in orphans}
+        ours: list[Pod] = []
         for namespace in self._namespaces:
-            pods += await self._list_patiently(namespace)
-        return pods
-
-    async def _list_patiently(self, namespace: str | None) -> list[Pod]:
-        wait = 0.5
-        while True:
-            try:
-                listing = await self._client.list(
-                    PODS, namespace, label_selector=selector_for(), type=Pod
-                )
-                return listing.items
-            except KubeError as error:
-                if not error.transient:
-                    raise
-                logger.warning("Looking for pods to adopt: %s", error)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 10.0)
-
-    async def _take_over(self, orphan: Orphan, pod: Pod) -> None:
-        execution = execution_of(orphan.number, orphan.key, pod)
-        owner = {
-            "metadata": {
-                "labels": {EXECUTOR: label_value(self._executor_id)},
-                "annotations": {EXECUTOR: self._executor_id},
-            }
+            ours += await self._list(namespace, selector_for(), Pod)
+        found: dict[str, tuple[Pod, Marks]] = {
+            ti_id: (pod, {})
+            for ti_id, pod in _newest(ours, wanted).items()
+            if not _of_a_former_execution(pod, wanted[ti_id])
         }
+        missing = [orphan for ti_id, orphan in wanted.items() if ti_id not in found]
+        if missing:
+            found |= await self._find_inherited(missing)
+        return found
+
+    async def _find_inherited(self, orphans: list[Orphan]) -> dict[str, tuple[Pod, Marks]]:
+        """Pods that Airflow's standard executor made before Podlift took its place."""
+        pods: list[dict[str, Any]] = []
+        for namespace in self._namespaces:
+            pods += await self._list(namespace, INHERITED_PODS, dict)
+        return inherited(pods, orphans)
+
+    async def _list(self, namespace: str | None, selector: str, kind: Any) -> list[Any]:
+        ask = partial(self._client.list, PODS, namespace, label_selector=selector, type=kind)
         try:
-            async with self._slots:
-                await self._client.patch(
-                    PODS, pod.metadata.name, pod.metadata.namespace, owner, how=Patch.MERGE
-                )
+            return (await patiently(ask, "Looking for pods to adopt")).items
+        except (Forbidden, NotFound) as error:
+            # Nor could we watch a pod there. The tasks of other namespaces are not to wait for it.
+            logger.warning("No pods are adopted in namespace %s: %s", namespace or "*", error)
+            return []
+
+    # Taking over
+
+    async def _take_over(self, orphan: Orphan, pod: Pod, marks: Marks) -> None:
+        try:
+            pod = await self._claim(orphan, pod, marks)
         except NotFound:
             self._notify(Ended(orphan.number, orphan.key, False, _NO_POD))
             return
-        except KubeError as error:
-            # The label tells other schedulers whose pod it is; the pod itself is ours all the same.
-            logger.warning("Pod %s is not marked as adopted: %s", pod.metadata.name, error)
-        self._begin(execution, pod)
+        except Taken as taken:
+            logger.info("%s: %s", orphan.key, taken)
+            self._notify(Dropped(orphan.number, orphan.key))
+            return
+        self._control.adopt(execution_of(orphan.number, orphan.key, pod), pod)
+        if self._under_way.pop(orphan.ti_id, None) is None:  # taken back in the meantime
+            self._control.revoke(Revoke(orphan.ti_id))
 
-    def _begin(self, execution: Execution, pod: Pod) -> None:
-        self._control.adopt(execution, pod)
+    async def _claim(self, orphan: Orphan, pod: Pod, marks: Marks) -> Pod:
+        while True:
+            try:
+                return await self._claims.claim(pod, marks)
+            except Taken as taken:
+                if not await self._is_ours(orphan, owner_of(taken.pod)):
+                    raise
+                pod = taken.pod
+
+    async def _is_ours(self, orphan: Orphan, rival: str) -> bool:
+        """Ask Airflow's database which of two schedulers a task instance belongs to.
+
+        Its rows decide, because Airflow only listens to the scheduler that is named there.
+        """
+        if self._job is None:  # not one of Airflow's schedulers: whoever came first has it
+            return False
+        for _ in range(_DISPUTE_LOOKS):
+            found = (await self._metadata.task_states([orphan.ti_id])).get(orphan.ti_id)
+            if found is None or found.job_id in (self._job, job_of(rival)):
+                break
+            await asyncio.sleep(1.0)
+        return found is not None and found.job_id == self._job
 
 
-def _newest(pods: Iterable[Pod], wanted: set[str]) -> dict[str, Pod]:
+def _newest(pods: Iterable[Pod], wanted: Mapping[str, Orphan]) -> dict[str, Pod]:
     """For each task instance the pod of its last launch, which is the one that counts."""
     newest: dict[str, tuple[int, Pod]] = {}
     for pod in pods:
-        identity = identity_of(pod)
-        if identity is None or identity.ti_id not in wanted:
+        annotations = pod.metadata.annotations
+        if annotations.get(TI_ID) not in wanted or EXECUTION not in annotations:
             continue
-        if EXECUTION not in pod.metadata.annotations:
+        identity = identity_of(pod)
+        if identity is None:
             continue
         known = newest.get(identity.ti_id)
         if known is None or identity.launch > known[0]:
             newest[identity.ti_id] = identity.launch, pod
     return {ti_id: pod for ti_id, (_, pod) in newest.items()}
+
+
+def _of_a_former_execution(pod: Pod, orphan: Orphan) -> bool:
+    """Whether the task instance was queued again after this pod had done its part.
+
+    A worker ends with success once Airflow knows what became of its task. One that is still queued
+    then was deferred or rescheduled meanwhile, and its next pod was never made.
+    """
+    return orphan.queued and has_succeeded(pod)

@@ -15,10 +15,13 @@ from podlift.executor.accounting import Accounts
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.census import count, page
+from podlift.executor.claiming import job_of
 from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
+from podlift.executor.events import events_of
 from podlift.executor.execution import EXECUTION, Execution, execution_for
 from podlift.executor.keeping import Keeper
+from podlift.executor.leftovers import retention_of
 from podlift.executor.messages import (
     Announced,
     Dropped,
@@ -29,7 +32,7 @@ from podlift.executor.messages import (
     Started,
     Told,
 )
-from podlift.executor.metadata import Metadata
+from podlift.executor.metadata import Answer, Metadata
 from podlift.executor.remote_logging import RemoteLogging
 from podlift.executor.seals import Seals
 from podlift.executor.state import (
@@ -40,11 +43,14 @@ from podlift.executor.state import (
     Forget,
     KeepLog,
     LogKept,
+    LookAtEvents,
     Observation,
     PodGone,
     Policy,
     Released,
     Report,
+    Requeue,
+    Requeued,
     Revoked,
     State,
     Tell,
@@ -52,12 +58,12 @@ from podlift.executor.state import (
     Verdict,
 )
 from podlift.executor.tasks import Tasks
-from podlift.executor.transitions import reduce
+from podlift.executor.transitions import needs_time, reduce
 from podlift.executor.viewing import see
-from podlift.executor.workloads import CONNECTION_TEST, TASK
+from podlift.executor.workloads import CONNECTION_TEST, TASK, facts_of
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
-from podlift.pods.labels import EXECUTOR, adoptions_of, identity_of
+from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
 from podlift.pods.reading import Pod
 from podlift.settings import Settings
 
@@ -68,11 +74,12 @@ _DELETES_AT_ONCE = 16
 
 def policy_of(settings: Settings) -> Policy:
     """What the settings mean for the state machine."""
+    retention = retention_of(settings)
     return Policy(
         infrastructure_retries=settings.infrastructure_retries,
         pending_failure_timeout=settings.pending_failure_timeout,
-        delete_succeeded=settings.delete_worker_pods,
-        delete_failed=settings.delete_worker_pods and settings.delete_worker_pods_on_failure,
+        delete_succeeded=retention.succeeded == 0,
+        delete_failed=retention.failed == 0,
     )
 
 
@@ -88,17 +95,22 @@ class Control:
         notify: Callable[[Notice], None],
     ) -> None:
         settings = deployment.settings
+        self._client = client
         self._deployment = deployment
         self._policy = policy_of(settings)
         self._tasks = tasks
         self._notify = notify
         self._executions: dict[str, Execution] = {}
         self._latest: dict[str, Execution] = {}
+        self._timed: dict[str, Execution] = {}
+        self._metadata = Metadata()
+        self.unheld: asyncio.Queue[WatchEvent[Pod]] = asyncio.Queue()
+        """What the watch tells of pods that no execution holds, for whoever clears them away."""
         blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         at_once = settings.pod_creation_max_concurrency
         self.creator = Creator(client, blueprints, self.observe, tasks, at_once)
         self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
-        self._keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
+        self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
         self.accounts = Accounts(asyncio.get_running_loop().time)
 
     # What the scheduler asks for
@@ -143,6 +155,10 @@ class Control:
         self.accounts.moved(execution, before, observation)
         if before.state is not State.RUNNING and execution.record.state is State.RUNNING:
             self._started(execution)
+        if needs_time(execution.record, self._policy):
+            self._timed[execution.id] = execution
+        else:
+            self._timed.pop(execution.id, None)
         for effect in effects:
             self._carry_out(execution, effect)
         if execution.over and execution.successor is not None:
@@ -154,16 +170,27 @@ class Control:
         pod = event.object
         if pod is None:
             return
+        self._heed(event, pod)
+        if not self.holds(pod):
+            self.unheld.put_nowait(event)
+
+    def _heed(self, event: WatchEvent[Pod], pod: Pod) -> None:
         execution = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
         if execution is None:
             self._other_pod(event, pod)
         elif not self._is_ours(execution, pod):
             self.release(execution)
+        elif not _is_present(execution, pod):
+            pass  # the last of a pod whose place another one has taken
         elif event.kind == "DELETED":
             self._last_seen(execution, pod)
             self.observe(execution, PodGone(pod.metadata.uid))
         else:
             self._see(execution, pod)
+
+    def holds(self, pod: Pod) -> bool:
+        """Whether the pod belongs to an execution that is not over."""
+        return pod.metadata.annotations.get(EXECUTION, "") in self._executions
 
     def release(self, execution: Execution) -> None:
         """Another scheduler has taken the execution's pod over: say and do nothing more about it.
@@ -176,7 +203,7 @@ class Control:
 
     def tick(self, now: float) -> None:
         """Let time pass for every execution."""
-        for execution in list(self._executions.values()):
+        for execution in list(self._timed.values()):
             self.observe(execution, Tick(now))
         self.accounts.report(self._executions.values(), self.creator.rate)
 
@@ -206,7 +233,8 @@ class Control:
         if execution.pod is None:
             self.accounts.first_seen(execution)
         self._last_seen(execution, pod)
-        self.observe(execution, see(pod, asyncio.get_running_loop().time()))
+        now = asyncio.get_running_loop().time()
+        self.observe(execution, see(pod, now, execution.events))
 
     def _last_seen(self, execution: Execution, pod: Pod) -> None:
         if execution.record.uid in ("", pod.metadata.uid):
@@ -228,20 +256,24 @@ class Control:
     def _carry_out(self, execution: Execution, effect: Effect) -> None:
         match effect:
             case Create():
-                execution.pod = None
+                execution.pod, execution.events = None, ()
                 self.creator.ask(execution, effect)
             case Announce():
                 self._notify(Announced(execution.number, execution.key, execution.pod_name))
             case Tell(sentence):
                 logger.info("%s: %s", execution.key, sentence)
                 self._notify(Told(execution.key, sentence))
-            case KeepLog(verdict):
-                self._tasks.spawn(self._keep(execution, verdict))
+            case LookAtEvents():
+                self._tasks.spawn(self._look_at_events(execution))
+            case KeepLog(verdict, again):
+                self._tasks.spawn(self._keep(execution, verdict, again))
+            case Requeue(launch):
+                self._tasks.spawn(self._requeue(execution, launch))
             case Report(verdict):
                 ended = Ended(execution.number, execution.key, verdict.success, verdict.sentence)
                 self._notify(ended)
                 if execution.whose.workload == CONNECTION_TEST and not verdict.success:
-                    told = Metadata().fail_connection_test(execution.ti_id, verdict.sentence)
+                    told = self._metadata.fail_connection_test(execution.ti_id, verdict.sentence)
                     self._tasks.spawn(told)
             case Delete(uid):
                 name = execution.pod_name
@@ -251,11 +283,53 @@ class Control:
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.id, None)
+        self._timed.pop(execution.id, None)
         if self._latest.get(execution.ti_id) is execution:
             del self._latest[execution.ti_id]
+        if execution.pod is not None:  # it may have been left, and no event may ever come of it
+            self.unheld.put_nowait(WatchEvent("MODIFIED", execution.pod))
 
-    async def _keep(self, execution: Execution, verdict: Verdict) -> None:
-        kept = await self._keeper.keep(execution, verdict)
+    async def _look_at_events(self, execution: Execution) -> None:
+        pod = execution.pod
+        if pod is None:
+            return
+        events = await events_of(self._client, pod)
+        if execution.pod is not None and execution.pod.metadata.uid == pod.metadata.uid:
+            execution.events = events
+            self._see(execution, execution.pod)
+
+    async def _requeue(self, execution: Execution, launch: int) -> None:
+        """Have Airflow let the task begin once more, in the pod with this launch number."""
+        done = execution.whose.workload != TASK or await self._requeue_task(execution, launch)
+        # Airflow may have queued it itself meanwhile, as after a deferral.
+        self.observe(execution, Requeued(done and execution.successor is None))
+
+    async def _requeue_task(self, execution: Execution, launch: int) -> bool:
+        answer = await self._metadata.requeue(
+            execution.ti_id,
+            execution.whose.try_number,
+            execution.pod_name_of(launch),
+            job_of(self._deployment.executor_id),
+        )
+        if answer is Answer.TAKEN:
+            self.release(execution)
+        if answer is not Answer.DONE:
+            return False
+        if execution.workload is None:  # it was adopted
+            execution.workload = await self._metadata.workload_of(execution.ti_id)
+        if execution.workload is None:
+            return False
+        execution.priority = facts_of(execution.workload).priority
+        return True
+
+    async def _keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
+        kept = await self.keeper.keep(execution, verdict, relaunched=again)
         if kept.problem:
             self._notify(Told(execution.key, kept.problem))
         self.observe(execution, LogKept(kept.sentence))
+
+
+def _is_present(execution: Execution, pod: Pod) -> bool:
+    """Whether it is the pod of the execution's present launch."""
+    present = str(execution.record.launch)
+    return pod.metadata.annotations.get(LAUNCH, present) == present

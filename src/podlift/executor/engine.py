@@ -17,9 +17,11 @@ from podlift.executor import metrics
 from podlift.executor.adopting import Adopter
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
+from podlift.executor.claiming import Claims
 from podlift.executor.control import Control
 from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import Adopt, Launch, Notice, Request, Revoke
+from podlift.executor.sweeping import Sweeper
 from podlift.executor.tasks import Tasks
 from podlift.kube.client import Client
 from podlift.kube.connection import load_connection
@@ -140,14 +142,15 @@ class Engine:
                 client, self._deployment, self._folder, self._tasks, self._outbox.append
             )
             namespaces = settings.namespaces or (None,)
+            executor_id = self._deployment.executor_id
+            claims = Claims(client, executor_id)
             self._adopter = Adopter(
-                client,
-                self._control,
-                namespaces,
-                self._deployment.executor_id,
-                self._outbox.append,
+                client, self._control, claims, namespaces, executor_id, self._outbox.append
             )
-            forever = [self._control.creator.run(), self._tick()]
+            sweeper = Sweeper(
+                client, self._control, claims, self._control.keeper, executor_id, settings
+            )
+            forever = [self._control.creator.run(), self._tick(), sweeper.run()]
             forever += [self._watch(client, namespace) for namespace in namespaces]
             running = [asyncio.ensure_future(work) for work in forever]
             for future in running:
@@ -173,6 +176,7 @@ class Engine:
                     self._control.launch(request)
                 case Revoke() as request:
                     self._control.revoke(request)
+                    self._adopter.revoke(request)
                 case Adopt() as request:
                     self._tasks.spawn(self._adopter.adopt(request))
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from podlift.executor.state import Record, State
+from podlift.executor.state import Again, Record, State
 from podlift.executor.workloads import facts_of
-from podlift.pods.labels import ADOPTIONS, Identity, identity_of
+from podlift.pods.labels import ADOPTIONS, Identity, adoptions_of, identity_of
 from podlift.pods.naming import pod_name
-from podlift.pods.reading import Pod
+from podlift.pods.reading import Event, Pod
 
 if TYPE_CHECKING:
     from airflow.executors.workloads.types import WorkloadKey
@@ -24,6 +24,8 @@ EXECUTION = "podlift.dev/execution"
 again under the same UUID, so that alone does not say whether a pod is ours."""
 REPLACED = "podlift.dev/replaced"
 """Annotation: how many pods of this execution the infrastructure took away before this one."""
+GROWN = "podlift.dev/memory-grown"
+"""Annotation: how often this execution got more memory than the pod before it."""
 LOG_PATH = "podlift.dev/log-path"
 """Annotation: where Airflow looks for the log, below its base log folder."""
 
@@ -47,6 +49,8 @@ class Execution:
     record: Record = field(default_factory=Record)
     pod: Pod | None = field(default=None, repr=False)
     """The current pod as last seen."""
+    events: tuple[Event, ...] = field(default=(), repr=False)
+    """The current pod's events, if anybody had to look at them."""
     pod_name: str = ""
     adoptions: int = 0
     """How often it has changed hands; a pod that says less is an old picture of it."""
@@ -67,7 +71,8 @@ class Execution:
     @property
     def over(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self.record.ended or self.record.state is State.GONE
+        record = self.record
+        return record.state is State.GONE or (record.ended and record.again is Again.NO)
 
     def identity(self, executor: str) -> Identity:
         """Whose pod the current launch is."""
@@ -75,14 +80,19 @@ class Execution:
 
     def name_pod(self) -> str:
         """Give the pod of the current launch its name, always the same one."""
-        self.pod_name = pod_name(self.parts, self.ti_id, self.record.launch)
+        self.pod_name = self.pod_name_of(self.record.launch)
         return self.pod_name
+
+    def pod_name_of(self, launch: int) -> str:
+        """The name that the pod with this launch number has or will have."""
+        return pod_name(self.parts, self.ti_id, launch)
 
     def annotations(self) -> dict[str, str]:
         """What the pod carries beside its identity, so that another scheduler can go on."""
         return {
             EXECUTION: self.id,
             REPLACED: str(self.record.replaced),
+            GROWN: str(self.record.grown),
             LOG_PATH: self.log_path or "",
             ADOPTIONS: str(self.adoptions),
         }
@@ -126,9 +136,10 @@ def execution_of(number: int, key: WorkloadKey, pod: Pod) -> Execution:
             state=State.CREATING,
             launch=identity.launch,
             replaced=int(annotations.get(REPLACED) or 0),
-            replaceable=False,
+            grown=int(annotations.get(GROWN) or 0),
             asked=True,
         ),
         pod=pod,
         pod_name=pod.metadata.name,
+        adoptions=adoptions_of(pod),
     )

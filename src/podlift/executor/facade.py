@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import TaskInstanceState
 
 from podlift.compat import forget_queued_task, runs_every_workload, take_from_queue, workload_key
 from podlift.executor.errors import EngineStopped
@@ -138,8 +139,6 @@ class KubernetesExecutor(BaseExecutor):
 
     def queued_in_pod(self, key: TaskInstanceKey, pod_name: str) -> None:
         """Tell Airflow in which pod the task will run. It stays in ``running``."""
-        from airflow.utils.state import TaskInstanceState
-
         self.change_state(key, TaskInstanceState.QUEUED, pod_name, remove_running=False)
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
@@ -160,7 +159,10 @@ class KubernetesExecutor(BaseExecutor):
         counted as taken over, because a task that Airflow starts again could then run twice; those
         that turn out to have no pod are reported as failed.
         """
-        orphans = tuple(Orphan(next(self._numbers), ti.key, str(ti.id)) for ti in tis)
+        orphans = tuple(
+            Orphan(next(self._numbers), ti.key, str(ti.id), ti.state == TaskInstanceState.QUEUED)
+            for ti in tis
+        )
         for orphan in orphans:
             self.running.add(orphan.key)
             self._current[orphan.key] = orphan.number

@@ -38,6 +38,8 @@ class Orphan:
     number: int
     key: TaskInstanceKey
     ti_id: str
+    queued: bool = False
+    """Whether it was queued when it was left: its task has not begun, or not gone on."""
 
 
 @dataclass(frozen=True, slots=True)

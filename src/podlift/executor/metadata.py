@@ -13,16 +13,22 @@ import random
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import joinedload
+
+if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecuteTask
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +49,28 @@ class TaskState:
     """The scheduler's job that queued it last."""
 
 
-def requeue(ti_id: str, try_number: int, pod_name: str) -> bool:
+class Answer(Enum):
+    """What came of ``requeue``."""
+
+    DONE = "done"
+    OVER = "over"
+    """It is no longer this try that runs: it has ended, was deferred, cleared or set by a person."""
+    TAKEN = "taken"
+    """Another scheduler, which is alive, has the task instance now."""
+
+
+def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = None) -> Answer:
     """Set a task instance back to queued, so that the pod ``pod_name`` may begin it anew.
 
-    False if it is no longer this try that runs: it has ended, was deferred, cleared or set by a
-    person meanwhile. Repeating it for the same ``pod_name`` gives the same answer: the name is
-    written as the task instance's external executor id. The task's retries are not touched.
+    ``job_id`` is that of this scheduler. Repeating it gives the same answer. The task's retries are
+    not touched.
     """
+    if job_id is not None:
+        owner = task_states([ti_id]).get(ti_id)
+        if owner is not None and owner.job_id not in (None, job_id):
+            assert owner.job_id is not None
+            if live_jobs([owner.job_id]):
+                return Answer.TAKEN
     # QUEUED too: the pod had started, but its worker had not said so to Airflow yet.
     begun = (TaskInstanceState.RUNNING, TaskInstanceState.QUEUED)
     statement = (
@@ -67,7 +88,22 @@ def requeue(ti_id: str, try_number: int, pod_name: str) -> bool:
         .execution_options(synchronize_session=False)
     )
     with create_session(scoped=False) as session:
-        return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+        changed = session.execute(statement).rowcount  # type: ignore[attr-defined]
+        return Answer.DONE if changed else Answer.OVER
+
+
+def workload_of(ti_id: str) -> ExecuteTask | None:
+    """What a worker needs to run the task instance, without a token; None if there is none."""
+    from airflow.executors.workloads import ExecuteTask
+
+    statement = (
+        select(TaskInstance)
+        .where(TaskInstance.id == UUID(ti_id))
+        .options(joinedload(TaskInstance.dag_run), joinedload(TaskInstance.dag_model))
+    )
+    with create_session(scoped=False) as session:
+        ti = session.scalar(statement)
+        return None if ti is None else ExecuteTask.make(ti)
 
 
 def keep_queued(ti_ids: Collection[str]) -> None:
@@ -121,6 +157,33 @@ def live_jobs(job_ids: Collection[int]) -> frozenset[int]:
         return frozenset(alive)
 
 
+def known(kind: str, ids: Collection[str]) -> frozenset[str]:
+    """Those of these that this Airflow knows: tries of tasks (``task``), also former ones, and
+    callbacks (``callback``) and connection tests (``connection-test``) that there still are.
+
+    Several Airflows may share a namespace; each knows its own.
+    """
+    found: set[str] = set()
+    with create_session(scoped=False) as session:
+        for some in _portions(ids):
+            wanted = [UUID(each) for each in some]
+            for column in _columns(kind):
+                found |= set(map(str, session.scalars(select(column).where(column.in_(wanted)))))
+    return frozenset(found)
+
+
+def _columns(kind: str) -> list[Any]:
+    if kind == "task":
+        return [TaskInstance.id, TaskInstanceHistory.task_instance_id]
+    if kind == "callback":
+        from airflow.models.callback import Callback
+
+        return [Callback.id]
+    from airflow.models.connection_test import ConnectionTestRequest
+
+    return [ConnectionTestRequest.id]
+
+
 def fail_connection_test(test_id: str, sentence: str) -> None:
     """Say why a connection test came to nothing, unless its worker has told a result.
 
@@ -143,9 +206,15 @@ def fail_connection_test(test_id: str, sentence: str) -> None:
 class Metadata:
     """The same for the engine's loop: in threads, and patient while the database is away."""
 
-    async def requeue(self, ti_id: str, try_number: int, pod_name: str) -> bool:
+    async def requeue(
+        self, ti_id: str, try_number: int, pod_name: str, job_id: int | None
+    ) -> Answer:
         """As ``requeue``; ends with an answer only."""
-        return await self._patiently(lambda: requeue(ti_id, try_number, pod_name))
+        return await self._patiently(lambda: requeue(ti_id, try_number, pod_name, job_id))
+
+    async def workload_of(self, ti_id: str) -> ExecuteTask | None:
+        """As ``workload_of``; ends with an answer only."""
+        return await self._patiently(lambda: workload_of(ti_id))
 
     async def keep_queued(self, ti_ids: Collection[str]) -> None:
         """As ``keep_queued``; ends with an answer only."""
@@ -158,6 +227,10 @@ class Metadata:
     async def live_jobs(self, job_ids: Collection[int]) -> frozenset[int]:
         """As ``live_jobs``; ends with an answer only."""
         return await self._patiently(lambda: live_jobs(job_ids))
+
+    async def known(self, kind: str, ids: Collection[str]) -> frozenset[str]:
+        """As ``known``; ends with an answer only."""
+        return await self._patiently(lambda: known(kind, ids))
 
     async def fail_connection_test(self, test_id: str, sentence: str) -> None:
         """As ``fail_connection_test``; ends with an answer only."""

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.functional
 
 
-def orphan(task: Any) -> Any:
+def orphan(task: Any, state: str = "running") -> Any:
     """The task instance as the scheduler reads it from its database."""
-    return SimpleNamespace(id=task.ti.id, key=task.ti.key)
+    return SimpleNamespace(id=task.ti.id, key=task.ti.key, state=state)
 
 
 def die(driver: Driver) -> None:
@@ -76,7 +76,7 @@ def test_two_schedulers_do_not_both_report_a_task_that_changed_hands(
     assert second.executor.try_adopt_task_instances([orphan(task)]) == []
     assert second.end(task) == ("success", None)
     second.no_pods()
-    slow.beat()
+    slow.until(lambda: not slow.executor.running)
     assert slow.ends(task) == []
 
 
