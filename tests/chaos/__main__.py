@@ -112,7 +112,7 @@ def _environment(folder: Path, database: str) -> Mapping[str, str]:
     """The Airflow that all processes share; what the caller's shell says of it is left out."""
     options = {
         "CORE__EXECUTOR": "podlift.executor.KubernetesExecutor",
-        "CORE__PARALLELISM": "64",
+        "CORE__PARALLELISM": "96",
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__FERNET_KEY": "",
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",

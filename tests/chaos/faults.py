@@ -78,14 +78,13 @@ _EVENTS = {
     Fault.WATCH_REPEATED: 0.02,
     Fault.WATCH_SWAPPED: 0.02,
 }
-_ANY = {fault: 0.004 for fault in Fault if not fault.name.startswith("WATCH_")}
+_ANY = {fault: 0.002 for fault in Fault if not fault.name.startswith("WATCH_")}
 _WEATHERS = (
-    Weather("fair", (3, 6), _ANY, _EVENTS),
-    Weather("fair", (3, 6), _ANY, _EVENTS),
-    Weather("busy", (2, 4), {Fault.BUSY: 0.4, Fault.BUSY_RETRY_AFTER: 0.3}, _EVENTS),
+    *[Weather("fair", (4, 8), _ANY, _EVENTS)] * 4,
+    Weather("busy", (1.5, 3), {Fault.BUSY: 0.4, Fault.BUSY_RETRY_AFTER: 0.3}, _EVENTS),
     Weather(
         "broken",
-        (2, 4),
+        (1.5, 3),
         {
             Fault.ERROR_500: 0.15,
             Fault.ERROR_500_DONE: 0.1,
@@ -97,7 +96,7 @@ _WEATHERS = (
     ),
     Weather(
         "lossy",
-        (2, 4),
+        (1.5, 3),
         {
             Fault.RESET_BEFORE: 0.1,
             Fault.RESET_AFTER: 0.15,
@@ -109,11 +108,11 @@ _WEATHERS = (
     ),
     Weather(
         "slow",
-        (2, 4),
+        (1.5, 3),
         {Fault.LATENCY: 0.6, Fault.SLOW_BODY: 0.2},
         {**_EVENTS, Fault.WATCH_DELAYED: 0.03},
     ),
-    Weather("partition", (1.5, 4), {}, _EVENTS, partition=True),
+    Weather("partition", (1, 3.5), {}, _EVENTS, partition=True),
 )
 CLEAR = Weather("clear", (0, 0), {}, {})
 """No faults: the end of a run, when everything has to settle."""

@@ -134,7 +134,7 @@ def strikes_for(seed: int, slots: int) -> list[Strike]:
     chance = random.Random(f"strikes {seed}")
     return [
         Strike(
-            after=chance.uniform(4.0, 9.0),
+            after=chance.uniform(5.0, 12.0),
             blow=Blow.KILL if chance.random() < 0.7 else Blow.STOP,
             slot=chance.randrange(slots),
             lasting=chance.choice((0.0, 1.0, 3.0, 8.0)),

@@ -127,7 +127,7 @@ class Scheduler(SchedulerJobRunner):
         self._journal.write(
             "status",
             slots=self._podlift.slots_occupied,
-            running=sorted(key.map_index for key in self._podlift.running),
+            running=sorted(str(key) for key in self._podlift.running),
             census=dict(engine.census()) if engine else {},
         )
 
