@@ -1,0 +1,128 @@
+"""The judge sees each broken promise, and none where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.chaos.faults import CLEAR, Fault, Faults, Where
+from tests.chaos.judging import (
+    CAUSE,
+    INFRASTRUCTURE,
+    LOST,
+    ONCE,
+    PODS,
+    SCHEDULERS,
+    SLOTS,
+    TWICE,
+    TWO_PODS,
+    Evidence,
+    judge,
+)
+from tests.chaos.plans import ENDLESS, Mishap, Plan, Work, plans_for, strikes_for
+from tests.chaos.rows import TaskEnd
+
+REST = {"slots": 0, "running": [], "census": {}}
+
+
+def heard(index: int, state: str) -> dict[str, Any]:
+    return {"what": "heard", "index": index, "state": state}
+
+
+def queued(index: int) -> dict[str, Any]:
+    return {"what": "queued", "index": index}
+
+
+GOOD = Evidence(
+    plans=[Plan(0, Work.SUCCEED, 0.0), Plan(1, Work.FAIL, 0.0), Plan(2, Work.OUT_OF_MEMORY, 0.0)],
+    ends=[
+        TaskEnd(0, "success", 1, "a"),
+        TaskEnd(1, "failed", 1, "b"),
+        TaskEnd(2, "failed", 1, "c", ("It used more memory than its limit.",)),
+    ],
+    lives=[[queued(0), heard(0, "queued"), heard(0, "success")]],
+    statuses=[REST],
+)
+
+
+def test_a_good_run_has_no_broken_promise() -> None:
+    assert judge(GOOD) == []
+
+
+def with_end(index: int, **changes: Any) -> Evidence:
+    ends = list(GOOD.ends)
+    ends[index] = replace(ends[index], **changes)
+    return replace(GOOD, ends=ends)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "promise"),
+    [
+        (with_end(0, state="running"), LOST),
+        (with_end(0, state=None), LOST),
+        (with_end(0, state="failed"), INFRASTRUCTURE),
+        # Airflow found a success that it had not been told of, and took the executor's word.
+        (with_end(0, mismatches=("finished with state success",)), INFRASTRUCTURE),
+        (with_end(2, mismatches=("It failed because of None.",)), CAUSE),
+        (with_end(2, state="success"), CAUSE),
+        (replace(GOOD, ran_together=["both"]), TWICE),
+        (replace(GOOD, lived_together=["both"]), TWO_PODS),
+        (replace(GOOD, pods_left=["pod"]), PODS),
+        (replace(GOOD, statuses=[REST | {"slots": 1}]), SLOTS),
+        (replace(GOOD, statuses=[REST | {"census": {"deleting": 1}}]), SLOTS),
+        (replace(GOOD, statuses=[REST | {"slots": None}]), SLOTS),
+        (replace(GOOD, lives=[[queued(0), heard(0, "success"), heard(0, "success")]]), ONCE),
+        (replace(GOOD, lives=[[heard(0, "failed")]]), ONCE),
+        (replace(GOOD, failures=["scheduler-1 ended"]), SCHEDULERS),
+    ],
+)
+def test_a_broken_promise_is_seen(evidence: Evidence, promise: str) -> None:
+    assert [each.promise for each in judge(evidence)] == [promise]
+
+
+def test_a_task_that_is_queued_twice_may_end_twice() -> None:
+    life = [queued(0), heard(0, "success"), queued(0), heard(0, "success")]
+    assert judge(replace(GOOD, lives=[life])) == []
+
+
+def test_each_scheduler_that_took_a_task_over_may_report_it() -> None:
+    first = [queued(0), heard(0, "success")]
+    second = [{"what": "adopted", "index": 0}, heard(0, "success")]
+    assert judge(replace(GOOD, lives=[first, second])) == []
+
+
+def test_a_task_that_is_evicted_for_ever_fails_and_says_so() -> None:
+    plan = Plan(0, Work.SUCCEED, 30.0, Mishap.EVICTED, ENDLESS)
+    end = TaskEnd(0, "failed", 1, "a", ("The pod was evicted.",))
+    assert judge(Evidence([plan], [end], [])) == []
+    assert judge(Evidence([plan], [replace(end, state="success")], []))[0].promise == CAUSE
+
+
+def test_a_seed_gives_the_same_plans_and_blows() -> None:
+    assert plans_for(7, 200) == plans_for(7, 200)
+    assert plans_for(7, 200) != plans_for(8, 200)
+    assert strikes_for(7, 2) == strikes_for(7, 2)
+
+
+def test_a_seed_gives_the_same_faults_and_every_kind_of_them() -> None:
+    def draw(seed: int) -> list[Fault | None]:
+        faults = Faults(seed)
+        drawn = []
+        for _ in range(3000):
+            faults.change_weather()
+            drawn += [faults.draw(where) for where in Where for _ in range(3)]
+        assert faults.counts.total() == sum(each is not None for each in drawn)
+        return drawn
+
+    drawn = draw(3)
+    assert drawn == draw(3)
+    assert set(Fault) <= set(drawn)
+
+
+def test_when_it_has_cleared_up_nothing_goes_wrong() -> None:
+    faults = Faults(1)
+    faults.change_weather()
+    faults.clear_up()
+    assert faults.weather is CLEAR
+    assert all(faults.draw(where) is None for where in Where for _ in range(100))
