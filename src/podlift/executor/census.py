@@ -61,7 +61,7 @@ def _pending(execution: Execution, now: float) -> Pending:
         execution.pod_name,
         None if made is None else now - made,
         _reason(execution),
-        execution.record.problem,
+        execution.record.trouble.sentence if execution.record.trouble else "",
     )
 
 

@@ -54,7 +54,7 @@ class Answer(Enum):
 
     DONE = "done"
     OVER = "over"
-    """It is no longer this try that runs: it has ended, was deferred, cleared or set by a person."""
+    """It is no longer this try that runs: it ended, was deferred, cleared or set by a person."""
     TAKEN = "taken"
     """Another scheduler, which is alive, has the task instance now."""
 

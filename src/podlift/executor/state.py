@@ -24,19 +24,49 @@ class State(Enum):
     REPLACING = "replacing"
     """Another pod of the task instance has to go before the next one may be created."""
     KEEPING_LOG = "keeping log"
-    """The end is known; the log is brought to safety before it is reported."""
+    """The pod's end is known; the log is brought to safety before anything else happens."""
+    REQUEUEING = "requeueing"
+    """Airflow is asked to queue the task instance once more, without counting a try."""
     DELETING = "deleting"
     """Nothing more to do but to see the pod vanish."""
     GONE = "gone"
     """Over. The record can be forgotten."""
 
 
+class Again(Enum):
+    """Why another pod is to follow the one that ended."""
+
+    NO = "no"
+    REPLACE = "replace"
+    """The infrastructure took the pod away."""
+    GROW = "grow"
+    """It ran out of memory, and the next one gets more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with a pod."""
+
+    cause: str
+    """Value of ``podlift.pods.causes.Cause``."""
+    sentence: str
+    infrastructure: bool = False
+    """Not the task's doing: another pod may well succeed."""
+    stuck: bool = False
+    """It only heals if somebody repairs what the pod needs."""
+    hopeless: bool = False
+    """It cannot heal in this pod."""
+    memory: int | None = None
+    """Bytes that the container had, where more of them would have helped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an execution ended, and why in a sentence (empty for success)."""
+    """How a pod, and with it an execution, ended; the sentence says why (empty for success)."""
 
     success: bool
     sentence: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +78,31 @@ class Record:
     """Number of the current pod, part of its name."""
     uid: str = ""
     """The current pod's uid; in REPLACING, the uid of the pod that has to go. Empty if unknown."""
-    lost_uid: str = ""
-    """A pod that was seen to vanish before the answer to its creation came."""
+    lost: frozenset[str] = frozenset()
+    """Pods that were seen to vanish before the answer to a creation came."""
     replaced: int = 0
-    """Pods of this execution that the infrastructure took away before the task began."""
-    replaceable: bool = True
-    """Whether we could create the pod again; an adopted one came without its workload."""
+    """Pods of this execution that the infrastructure took away."""
+    grown: int = 0
+    """How often this execution got more memory than before."""
     asked: bool = False
     """Whether a creation was ever requested: its outcome may be unknown."""
     silent: bool = False
     """Airflow does not want to hear of this execution any more."""
     verdict: Verdict | None = None
+    again: Again = Again.NO
+    """Whether another pod follows once the log of the one that ended is safe."""
     ended: bool = False
-    """The task's container has run for the last time, or never will."""
-    problem: str = ""
-    """What is known to be wrong with the pod, last told to the user."""
+    """The task's container has run for the last time in this pod, or never will."""
+    trouble: Trouble | None = None
+    """What is known to be wrong with the pod."""
+    told: frozenset[str] = frozenset()
+    """What the user has been told already about this pod."""
     since: float | None = None
     """When the condition that a timeout counts from began: stuck, ending, replacing, deleting."""
+    waiting: float | None = None
+    """When the task began to wait for its container to start."""
+    look: float | None = None
+    """When to look at the pod's events: it does not start, and its status does not say why."""
 
 
 # What is observed. Times are seconds of a monotonic clock.
@@ -88,6 +126,8 @@ class CreateDelayed:
 
     sentence: str
     wait: float
+    kind: str = ""
+    """Sentences of one kind are told once; empty: the sentence itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +157,10 @@ class PodSeen:
     """Of the task's container, once observed."""
     finished: bool = False
     """Nothing in the pod will run again."""
-    problem: str = ""
-    """What is wrong with it, in words."""
-    infrastructure: bool = False
-    """The problem is not the task's."""
-    stuck: bool = False
-    """The problem only heals if somebody repairs what the pod needs."""
-    hopeless: bool = False
-    """The problem cannot heal in this pod."""
+    trouble: Trouble | None = None
+    """What is wrong with it."""
+    preparing: bool = False
+    """A node has it, and nothing in its status says why its containers do not run yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +175,13 @@ class LogKept:
     """The log is safe, or cannot be had. ``sentence`` is the verdict's, with what events added."""
 
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """Whether Airflow queued the task instance once more; it does not if the task has ended."""
+
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +217,7 @@ Observation: TypeAlias = (
     | PodSeen
     | PodGone
     | LogKept
+    | Requeued
     | DeleteRefused
     | Revoked
     | Released
@@ -189,7 +233,6 @@ class Create:
     """Create the pod with this launch number, not before ``wait`` seconds have passed."""
 
     launch: int
-    replaced: int = 0
     wait: float = 0.0
 
 
@@ -210,6 +253,21 @@ class KeepLog:
     """Bring the log to safety, with the cause if the verdict is a failure."""
 
     verdict: Verdict
+    again: bool = False
+    """Another pod is going to be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtEvents:
+    """Find out from the pod's events what it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Have Airflow queue the task instance once more, for the pod with this launch number."""
+
+    launch: int
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +289,9 @@ class Forget:
     """Drop the record."""
 
 
-Effect: TypeAlias = Create | Announce | Tell | KeepLog | Report | Delete | Forget
+Effect: TypeAlias = (
+    Create | Announce | Tell | LookAtEvents | KeepLog | Requeue | Report | Delete | Forget
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +300,12 @@ class Policy:
 
     infrastructure_retries: int = 3
     pending_failure_timeout: float = 120.0
+    pending_timeout: float = 0.0
+    """How long a task may wait for its container to start; 0 for ever, as far as we care."""
+    memory_factor: float = 1.0
+    """By how much the next pod's memory is more, after one ran out of it; 1 for not at all."""
+    memory_ceiling: int | None = None
+    """Bytes that it never asks for more than."""
     delete_succeeded: bool = True
     delete_failed: bool = True
     ending_timeout: float = 5.0
@@ -249,3 +315,6 @@ class Policy:
     """How long an earlier execution's pod gets to end by itself before it is deleted."""
     deleting_timeout: float = 300.0
     """How long we wait for a pod to vanish; a lost node can hold it for ever."""
+    look_after: float = 15.0
+    """When to ask for a pod's events first, if it does not start and does not say why."""
+    look_every: float = 60.0

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-from podlift.executor.state import PodSeen
+from collections.abc import Sequence
+
+from podlift.executor.state import PodSeen, Trouble
+from podlift.exit_codes import ExitCode
 from podlift.pods.building import BASE
 from podlift.pods.diagnosis import Cause, Diagnosis, diagnose
-from podlift.pods.reading import Pod, exit_code, has_started, is_finished
+from podlift.pods.memory import memory_of
+from podlift.pods.reading import Event, Pod, exit_code, has_started, is_finished
 
-_NOT_THE_TASKS = frozenset({Cause.DELETED})
-"""Causes that are nobody's fault but not the task's either: before the task began, another pod is
-started for them too."""
+_TAKEN_AWAY = frozenset({Cause.DELETED})
+"""Not the infrastructure's fault, but not the task's either: another pod is started. Whoever wants
+to stop a task does so in Airflow, which then asks for no other."""
 
 _WAIT_FOR_THE_CLUSTER = frozenset({Cause.UNSCHEDULABLE, Cause.SANDBOX})
 """Causes for which a pod may pend as long as Airflow lets it: nobody has to repair the pod."""
 
+_WORKER_NEVER_BEGAN = frozenset({ExitCode.UNREACHABLE, ExitCode.WRONG_KEY})
+"""Codes with which the worker says that it could not begin the task, and another one may."""
 
-def see(pod: Pod, now: float) -> PodSeen:
-    """The observation that this pod makes at ``now``."""
-    diagnosis = diagnose(pod, main=BASE)
+
+def see(pod: Pod, now: float, events: Sequence[Event] = ()) -> PodSeen:
+    """The observation that this pod makes at ``now``; its ``events`` as far as they are known."""
+    diagnosis = diagnose(pod, events, main=BASE)
     code = exit_code(pod, BASE)
-    problem = str(diagnosis) if diagnosis else ""
-    if code and not problem:  # a sidecar may keep the pod from its end, which would say more
-        problem = f"Container {BASE!r} ended with exit code {code}."
+    started, finished = has_started(pod, BASE), is_finished(pod)
     return PodSeen(
         uid=pod.metadata.uid,
         now=now,
-        started=has_started(pod, BASE),
+        started=started,
         exit_code=code,
-        finished=is_finished(pod),
-        problem=problem,
-        infrastructure=_infrastructure(diagnosis),
-        stuck=diagnosis is not None and diagnosis.cause not in _WAIT_FOR_THE_CLUSTER,
-        hopeless=diagnosis is not None and not diagnosis.can_heal,
+        finished=finished,
+        trouble=_trouble(pod, diagnosis, code),
+        preparing=_preparing(pod) and not started and not finished,
     )
 
 
-def _infrastructure(diagnosis: Diagnosis | None) -> bool:
-    return diagnosis is not None and (diagnosis.infrastructure or diagnosis.cause in _NOT_THE_TASKS)
+def _trouble(pod: Pod, diagnosis: Diagnosis | None, code: int | None) -> Trouble | None:
+    if diagnosis is None:
+        if not code:
+            return None
+        # A sidecar may keep the pod from its end, which would say more.
+        return Trouble(Cause.FAILED, f"Container {BASE!r} ended with exit code {code}.")
+    cause = diagnosis.cause
+    never_began = cause is Cause.FAILED and code in _WORKER_NEVER_BEGAN
+    infrastructure = diagnosis.infrastructure or cause in _TAKEN_AWAY or never_began
+    return Trouble(
+        cause=cause,
+        sentence=str(diagnosis),
+        infrastructure=infrastructure,
+        stuck=not infrastructure and cause not in _WAIT_FOR_THE_CLUSTER,
+        hopeless=not diagnosis.can_heal,
+        memory=memory_of(pod, BASE) if cause is Cause.OUT_OF_MEMORY else None,
+    )
+
+
+def _preparing(pod: Pod) -> bool:
+    """Whether a node has the pod and does not say in its status what it is waiting for."""
+    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    if any(status.state.running for status in statuses):
+        return False
+    waiting = [status.state.waiting.reason for status in statuses if status.state.waiting]
+    return bool(pod.spec.node_name) and set(waiting) <= {"", "ContainerCreating", "PodInitializing"}

@@ -27,6 +27,8 @@ class Cause(StrEnum):
     INIT_FAILED = "init_failed"
     CANNOT_START = "cannot_start"
     """The container's process could not be started: a bad command, an unusable image."""
+    START_FAILED = "start_failed"
+    """The node could not start the container's process, for a reason of its own."""
     CREATE_FAILED = "create_failed"
     """The container runtime refuses to create the container, and is asked again."""
     INVALID_IMAGE_NAME = "invalid_image_name"
@@ -122,6 +124,12 @@ POLICIES: Mapping[Cause, Policy] = {
         False,
         _BEFORE,
         "Check the container's command and working directory against what the image holds.",
+    ),
+    Cause.START_FAILED: Policy(
+        True,
+        False,
+        _BEFORE,
+        "Try again; if it lasts, look at the node's container runtime.",
     ),
     Cause.CREATE_FAILED: Policy(
         False,

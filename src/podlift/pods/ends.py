@@ -54,7 +54,7 @@ def _judge_end(pod: Pod, name: str, ended: Terminated) -> Diagnosis:
         return Diagnosis.of(Cause.OUT_OF_MEMORY, _out_of_memory(pod, name), name, code)
     if ended.reason in ("StartError", "ContainerCannotRun"):
         sentence = f"Container {name!r} could not be started{quote(ended.message)}."
-        return Diagnosis.of(Cause.CANNOT_START, sentence, name, code)
+        return Diagnosis.of(_start_failure(ended.message), sentence, name, code)
     if ended.reason == "ContainerStatusUnknown":
         sentence = f"The node lost track of container {name!r}{quote(ended.message)}."
         return Diagnosis.of(Cause.UNREPORTED, sentence, name)
@@ -63,6 +63,26 @@ def _judge_end(pod: Pod, name: str, ended: Terminated) -> Diagnosis:
         sentence = f"Container {name!r} was killed by {signal} (exit code {code})."
         return Diagnosis.of(Cause.KILLED_BY_SIGNAL, sentence + _said(ended), name, code)
     return Diagnosis.of(Cause.FAILED, _failed(name, code) + _said(ended), name, code)
+
+
+_WRITTEN_WRONG = (
+    "executable file not found",
+    "no such file or directory",
+    "not a directory",
+    "is a directory",
+    "permission denied",
+    "exec format error",
+    "argument list too long",
+    "no such user",
+    "unable to find user",
+)
+"""What the runtime says of a command, a working directory or a mount that no node can start."""
+
+
+def _start_failure(message: str) -> Cause:
+    words = message.lower()
+    wrong = not words or any(text in words for text in _WRITTEN_WRONG)
+    return Cause.CANNOT_START if wrong else Cause.START_FAILED
 
 
 def _out_of_memory(pod: Pod, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from podlift.executor.state import PodSeen, Trouble
 from podlift.executor.viewing import see
 from podlift.pods.reading import read_pod
 
@@ -19,9 +20,14 @@ def pod(phase: str, state: dict[str, Any] | None = None, **metadata: Any) -> Any
     )
 
 
+def trouble_of(seen: PodSeen) -> Trouble:
+    assert seen.trouble is not None
+    return seen.trouble
+
+
 def test_a_pod_that_waits_is_nothing_to_worry_about() -> None:
     seen = see(pod("Pending"), 1.0)
-    assert (seen.uid, seen.started, seen.finished, seen.problem) == ("u", False, False, "")
+    assert (seen.uid, seen.started, seen.finished, seen.trouble) == ("u", False, False, None)
 
 
 def test_a_container_that_runs_has_started() -> None:
@@ -31,16 +37,18 @@ def test_a_container_that_runs_has_started() -> None:
 def test_an_exit_code_is_seen_before_the_pod_is_finished() -> None:
     ended = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": "2026-01-01T00:00:00Z"}}
     seen = see(pod("Running", ended), 1.0)
-    assert (seen.exit_code, seen.finished, seen.infrastructure) == (3, False, False)
-    assert "exit code 3" in seen.problem
+    assert (seen.exit_code, seen.finished) == (3, False)
+    trouble = trouble_of(seen)
+    assert "exit code 3" in trouble.sentence
+    assert not trouble.infrastructure
 
 
 def test_an_image_that_cannot_be_pulled_may_turn_up_and_a_name_that_is_wrong_cannot() -> None:
     waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    pull = see(pod("Pending", waiting), 1.0)
+    pull = trouble_of(see(pod("Pending", waiting), 1.0))
     assert (pull.stuck, pull.hopeless, pull.infrastructure) == (True, False, False)
     waiting = {"waiting": {"reason": "InvalidImageName", "message": "bad"}}
-    name = see(pod("Pending", waiting), 1.0)
+    name = trouble_of(see(pod("Pending", waiting), 1.0))
     assert (name.stuck, name.hopeless) == (True, True)
 
 
@@ -62,9 +70,9 @@ def test_a_pod_for_which_there_is_no_room_is_not_stuck() -> None:
             },
         }
     )
-    seen = see(full, 1.0)
-    assert "Insufficient cpu" in seen.problem
-    assert not seen.stuck
+    trouble = trouble_of(see(full, 1.0))
+    assert "Insufficient cpu" in trouble.sentence
+    assert not trouble.stuck
 
 
 def test_a_pod_that_the_node_refuses_is_the_infrastructures_fault() -> None:
@@ -76,4 +84,5 @@ def test_a_pod_that_the_node_refuses_is_the_infrastructures_fault() -> None:
         }
     )
     seen = see(refused, 1.0)
-    assert (seen.finished, seen.started, seen.infrastructure) == (True, False, True)
+    assert (seen.finished, seen.started) == (True, False)
+    assert trouble_of(seen).infrastructure
