@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-real lint format docs bench-local cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-real lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ docs: $(READY) ## Build the documentation into site/
 
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
+
+bench-executor: $(READY) ## Measure the executor beside a bare client; CLUSTER=real takes `make cluster-real`'s
+	@$(BIN)/python -m bench.executor $(if $(CLUSTER),--cluster $(CLUSTER))
 
 cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prints its kubeconfig. MINOR=1.29 takes another version
 	@$(BIN)/python -m tests.real up $(if $(MINOR),--minor $(MINOR))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import Unmeasured
-from podlift.kube import Client, Connection, load_connection
+from podlift.kube import (
+    CONFIGMAPS,
+    NAMESPACES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Client,
+    Connection,
+    NotFound,
+    load_connection,
+)
 from podlift.local import ClusterOptions
 from podlift.local.daemon import start_detached, status, stop
 
@@ -23,6 +36,7 @@ class Bed:
     connection: Connection
     client: Client
     pid: int
+    kubeconfig: Path
 
 
 @asynccontextmanager
@@ -37,6 +51,42 @@ async def local_cluster() -> AsyncIterator[Bed]:
                 raise Unmeasured(f"the cluster in {home} ended right after its start")
             connection = await load_connection(endpoint.kubeconfig)
             async with Client(connection, request_timeout=120) as client:
-                yield Bed(connection, client, pid)
+                yield Bed(connection, client, pid, endpoint.kubeconfig)
         finally:
             stop(home)
+
+
+def real_kubeconfig() -> Path:
+    """The kubeconfig of the node that `make cluster-real` started."""
+    command = [sys.executable, "-m", "tests.real", "status"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise Unmeasured("there is no real cluster: start it with `make cluster-real`")
+    return Path(answer.stdout.strip().removeprefix("running: "))
+
+
+@asynccontextmanager
+async def namespace_in(kubeconfig: Path) -> AsyncIterator[str]:
+    """A fresh namespace that is removed, with all its pods, whatever happens."""
+    name = f"bench-{secrets.token_hex(4)}"
+    async with Client(await load_connection(kubeconfig), request_timeout=120) as client:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await client.create(NAMESPACES, body)
+        try:
+            await _settled(client, name)
+            yield name
+        finally:
+            await client.delete_collection(PODS, name, grace_period_seconds=0)
+            await client.delete(NAMESPACES, name)
+
+
+async def _settled(client: Client, namespace: str) -> None:
+    """A controller makes what pods need to be admitted."""
+    for resource, name in ((SERVICE_ACCOUNTS, "default"), (CONFIGMAPS, "kube-root-ca.crt")):
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await client.get(resource, name, namespace)
+                    break
+                except NotFound:
+                    await asyncio.sleep(0.05)
