@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,12 @@ SCHEDULERS = "no scheduler ends by itself"
 PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
 
 
+_MISMATCH = re.compile(
+    r"^Executor .* finished with state (\w+), but the task instance's state attribute is "
+    r"(\w+)\. Learn more: \S+( Extra info: )?"
+)
+
+
 @dataclass
 class _Judge:
     violations: list[Violation] = field(default_factory=list)
@@ -88,7 +95,7 @@ def _failed_for_nothing(evidence: Evidence) -> Iterable[str]:
         if not plan.succeeds:
             continue
         if end.state == "failed" or end.mismatches:
-            why = " / ".join(end.mismatches) or "nobody said why"
+            why = _said(end) or "nobody said why"
             yield f"Task {plan.index} ({plan.mishap.name}) is {end.state}: {why}"
 
 
@@ -100,7 +107,15 @@ def _without_cause(evidence: Evidence) -> Iterable[str]:
         if end.state != "failed":
             yield f"Task {plan.index} was to fail and is {end.state}."
         elif not any(expected in each for each in end.mismatches):
-            yield f"Task {plan.index} failed without {expected!r}: {' / '.join(end.mismatches)}"
+            yield f"Task {plan.index} failed without {expected!r}: {_said(end)}"
+
+
+def _said(end: TaskEnd) -> str:
+    """What Airflow noted, without its usual words."""
+    return " / ".join(
+        _MISMATCH.sub(r"the executor says \1, the database \2. ", each).strip()
+        for each in end.mismatches
+    )
 
 
 def _cause(plan: Plan) -> str | None:

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -123,13 +124,19 @@ class Scheduler(SchedulerJobRunner):
             session.merge(self.job)
 
     def _write_status(self) -> None:
-        engine = self._podlift._engine
         self._journal.write(
             "status",
             slots=self._podlift.slots_occupied,
             running=sorted(str(key) for key in self._podlift.running),
-            census=dict(engine.census()) if engine else {},
+            census=_census(self._podlift),
         )
+
+
+def _census(executor: KubernetesExecutor) -> dict[str, int]:
+    """How many executions the engine holds, by state."""
+    control = executor._engine._control if executor._engine else None
+    executions = list(control._executions.values()) if control else []
+    return Counter(each.record.state.value for each in executions)
 
 
 def _overhear(executor: KubernetesExecutor, journal: Journal) -> None:
@@ -153,7 +160,7 @@ def _overhear(executor: KubernetesExecutor, journal: Journal) -> None:
         journal.write("revoked", index=ti.map_index, ti=str(ti.id))
         revoke(ti=ti)
 
-    executor.queue_workload = queue_workload  # type: ignore[method-assign, assignment]
+    executor.queue_workload = queue_workload  # type: ignore[method-assign]
     executor.try_adopt_task_instances = try_adopt  # type: ignore[method-assign]
     executor.revoke_task = revoke_task  # type: ignore[method-assign]
 
@@ -172,7 +179,7 @@ def main(journal_path: Path) -> None:
     """Run one scheduler."""
     assert watch.__kwdefaults__ is not None
     watch.__kwdefaults__["silence"] = _SILENCE
-    job = Job()
+    job = Job()  # type: ignore[no-untyped-call]
     with journal_path.open("a", encoding="utf-8") as file:
         scheduler = Scheduler(job, Journal(file))
         job.prepare_for_execution()
