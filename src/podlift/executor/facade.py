@@ -55,6 +55,10 @@ class KubernetesExecutor(BaseExecutor):
 
     supports_multi_team = True
 
+    serve_logs = True
+    """The scheduler's process serves the logs that it kept to the API server, which may have no
+    disk in common with it."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._engine: Engine | None = None
@@ -141,8 +145,9 @@ class KubernetesExecutor(BaseExecutor):
         """Tell Airflow in which pod the task will run. It stays in ``running``."""
         self.change_state(key, TaskInstanceState.QUEUED, pod_name, remove_running=False)
 
-    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
-        """The end of a running pod's log, with where it is from; in the API server's process."""
+    # Airflow only iterates over the log, once: a generator keeps it out of memory.
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], Any]:
+        """Where a running pod's log is from, and its pieces; in the API server's process."""
         from airflow.exceptions import AirflowConfigException
 
         from podlift.executor.running_logs import read_running_log
