@@ -21,6 +21,8 @@ from tests.chaos.pods import SECRET
 from tests.chaos.rows import Rows
 
 Object = dict[str, Any]
+_HELD_SECONDS = 10.0
+"""A gate opens after this time in any case: what was done may have had no effect on the pod."""
 _GONE_OR_CHANGED = (404, 409)
 
 
@@ -72,6 +74,8 @@ class Saboteur:
             self._soon(self._open_gate, plan, metadata["name"])
         else:
             self._hit(plan, metadata["name"])
+            if plan.mishap in GATED:
+                self._soon(self._open_gate, plan, metadata["name"], _HELD_SECONDS)
 
     def task_began(self, index: int, pod_name: str) -> None:
         """A task runs: those that are to be disturbed are."""
@@ -83,8 +87,15 @@ class Saboteur:
         self.hits[plan.index] += 1
         self._soon(self._deeds[plan.mishap], plan, name)
 
-    def _soon(self, deed: Callable[[Plan, str], Awaitable[None]], plan: Plan, name: str) -> None:
-        task = asyncio.create_task(self._later(deed, plan, name, self._chance.uniform(0.1, 0.8)))
+    def _soon(
+        self,
+        deed: Callable[[Plan, str], Awaitable[None]],
+        plan: Plan,
+        name: str,
+        wait: float | None = None,
+    ) -> None:
+        wait = self._chance.uniform(0.1, 0.8) if wait is None else wait
+        task = asyncio.create_task(self._later(deed, plan, name, wait))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -123,9 +134,7 @@ class Saboteur:
         await self.cluster.merge(self._path(name, "/status"), {"status": status})
 
     async def _make_stuck(self, plan: Plan, name: str) -> None:
-        if not await asyncio.to_thread(self.rows.age_queued, plan.index):
-            self.hits[plan.index] -= 1
-            await self._open_gate(plan, name)
+        await asyncio.to_thread(self.rows.age_queued, plan.index)
 
     async def _give_secret(self, plan: Plan, name: str) -> None:
         await asyncio.sleep(1.0)
