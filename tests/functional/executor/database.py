@@ -13,6 +13,7 @@ from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.base import Base
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import sessionmaker
@@ -24,7 +25,8 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.engine: Engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})
         import_all_models()  # type: ignore[no-untyped-call]
-        tables: list[Any] = [TaskInstance.__table__, Job.__table__]
+        kinds: list[Any] = [TaskInstance, TaskInstanceHistory, Job]
+        tables = [kind.__table__ for kind in kinds]
         Base.metadata.create_all(self.engine, tables=tables)
 
     def add(self, ti_id: str, state: str, *, try_number: int = 1, task_id: str = "task") -> None:
@@ -43,6 +45,11 @@ class Database:
         }
         self._write(insert(TaskInstance).values(**row))
 
+    def add_new(self, ti_id: str, state: str, *, task_id: str) -> None:
+        """A task instance in this state, unless there is one already."""
+        if not self._rows(ti_id):
+            self.add(ti_id, state, task_id=task_id)
+
     def set(self, ti_id: str, **values: Any) -> None:
         """Change columns of a task instance."""
         table: Any = TaskInstance.__table__
@@ -50,9 +57,12 @@ class Database:
 
     def row(self, ti_id: str) -> Any:
         """The task instance as it is now."""
+        return self._rows(ti_id)[0]
+
+    def _rows(self, ti_id: str) -> list[Any]:
         table: Any = TaskInstance.__table__
         with self.engine.connect() as connection:
-            return connection.execute(select(table).where(table.c.id == uuid.UUID(ti_id))).one()
+            return list(connection.execute(select(table).where(table.c.id == uuid.UUID(ti_id))))
 
     def add_job(self, job_id: int, state: str = "running", seconds_ago: float = 0.0) -> None:
         """A scheduler that gave its last sign of life so long ago."""
@@ -62,6 +72,11 @@ class Database:
                 id=job_id, state=state, job_type="SchedulerJob", latest_heartbeat=seen
             )
         )
+
+    def end_job(self, job_id: int) -> None:
+        """The scheduler is found to be dead."""
+        table: Any = Job.__table__
+        self._write(table.update().where(table.c.id == job_id).values(state="failed"))
 
     def _write(self, statement: Any) -> None:
         with self.engine.begin() as connection:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from tests.functional.executor.database import Database, use_database
 
 from podlift.executor import metadata
+from podlift.executor.metadata import Answer
 
 pytestmark = pytest.mark.functional
 
@@ -30,7 +31,7 @@ def ti(database: Database) -> str:
 
 
 def test_a_running_task_is_queued_again_for_its_next_pod(database: Database, ti: str) -> None:
-    assert metadata.requeue(ti, 1, "task-2")
+    assert metadata.requeue(ti, 1, "task-2") is Answer.DONE
     row = database.row(ti)
     assert row.state == "queued"
     assert row.external_executor_id == "task-2"
@@ -39,8 +40,8 @@ def test_a_running_task_is_queued_again_for_its_next_pod(database: Database, ti:
 
 
 def test_asking_again_gives_the_same_answer(database: Database, ti: str) -> None:
-    assert metadata.requeue(ti, 1, "task-2")
-    assert metadata.requeue(ti, 1, "task-2")
+    assert metadata.requeue(ti, 1, "task-2") is Answer.DONE
+    assert metadata.requeue(ti, 1, "task-2") is Answer.DONE
 
 
 @pytest.mark.parametrize(
@@ -50,14 +51,22 @@ def test_what_ended_or_changed_meanwhile_is_left_alone(
     database: Database, ti: str, state: str | None
 ) -> None:
     database.set(ti, state=state)
-    assert not metadata.requeue(ti, 1, "task-2")
+    assert metadata.requeue(ti, 1, "task-2") is Answer.OVER
     assert database.row(ti).state == state
 
 
 def test_another_try_is_left_alone(database: Database, ti: str) -> None:
     database.set(ti, try_number=2)
-    assert not metadata.requeue(ti, 1, "task-2")
-    assert not metadata.requeue(str(uuid.uuid4()), 1, "gone-2")
+    assert metadata.requeue(ti, 1, "task-2") is Answer.OVER
+    assert metadata.requeue(str(uuid.uuid4()), 1, "gone-2") is Answer.OVER
+
+
+def test_what_another_scheduler_has_taken_over_is_left_to_it(database: Database, ti: str) -> None:
+    database.add_job(7)
+    assert metadata.requeue(ti, 1, "task-2", job_id=8) is Answer.TAKEN
+    assert database.row(ti).state == "running"
+    database.end_job(7)  # it is dead, and this one is about to take over
+    assert metadata.requeue(ti, 1, "task-2", job_id=8) is Answer.DONE
 
 
 def test_a_task_that_waits_in_earnest_does_not_count_as_stuck(database: Database, ti: str) -> None:
@@ -97,8 +106,8 @@ async def test_a_database_that_is_away_is_waited_for(
     monkeypatch.setattr(settings, "NonScopedSession", away)
     with pytest.raises(OperationalError):
         metadata.requeue(ti, 1, "task-2")
-    asking = asyncio.create_task(metadata.Metadata().requeue(ti, 1, "task-2"))
+    asking = asyncio.create_task(metadata.Metadata().requeue(ti, 1, "task-2", 7))
     await asyncio.sleep(0.2)
     assert not asking.done()
     monkeypatch.setattr(settings, "NonScopedSession", working)
-    assert await asyncio.wait_for(asking, 5)
+    assert await asyncio.wait_for(asking, 5) is Answer.DONE
