@@ -1,16 +1,12 @@
-"""``KubernetesPodOperator``: run a container image as a task.
-
-Nothing here may import what talks to a cluster before a task runs: every DAG that uses the operator
-is parsed again and again, and would pay for it each time.
-"""
+"""``KubernetesPodOperator``: run a container image as a task."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from podlift.operators.errors import (
     PodFailed,
@@ -20,102 +16,47 @@ from podlift.operators.errors import (
     PodStopped,
     PodTaskError,
 )
+from podlift.operators.parameters import PodParameters
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
-    from podlift.kube import Connection
-    from podlift.operators.manifest import EnvVars
+    from podlift.hooks.kubernetes import KubernetesHook
+    from podlift.kube import Client
+    from podlift.operators.calling_back import TaskListener
     from podlift.pods.labels import Identity
     from podlift.pods.plain import Manifest
-    from podlift.runs import Outcome
+    from podlift.runs import Outcome, RunOptions
     from podlift.runs.background import Background
 
-ON_FINISH_ACTIONS = ("keep_pod", "delete_pod", "delete_active_pod", "delete_succeeded_pod")
 
-
-class KubernetesPodOperator(BaseOperator):
-    """Run a container image as a task, in a pod of its own.
+class KubernetesPodOperator(PodParameters):
+    __doc__ = f"""Run a container image as a task, in a pod of its own.
 
     The task succeeds when the container ends with exit code 0, and with nothing else. Its output
     becomes the task's log. When it fails, the error says why in words, and what to do about it.
+    {(PodParameters.__doc__ or "").partition("can be.")[2]}"""
 
-    :param image: image of the container. (templated)
-    :param name: what the pod's name begins with; default is the task's id. (templated)
-    :param namespace: where the pod is created; default is the namespace of the cluster connection:
-        the kubeconfig's context, or the pod that the worker runs in. (templated)
-    :param cmds: the container's command, instead of the image's entrypoint. (templated)
-    :param arguments: arguments of the command, instead of the image's. (templated)
-    :param env_vars: ``{"NAME": "value"}``, or a list of entries as in a container's ``env``, dicts
-        or ``V1EnvVar``. (templated)
-    :param labels: labels for the pod, beside Podlift's own. (templated)
-    :param startup_timeout_seconds: within this time the container must have started.
-    :param get_logs: whether the container's output becomes the task's log.
-    :param on_finish_action: ``delete_pod``, ``delete_succeeded_pod``, ``delete_active_pod`` (only
-        one in which something still runs) or ``keep_pod``. A pod that has not ended when the task
-        gives up on it is deleted in any case.
-    """
-
-    template_fields: Sequence[str] = (
-        "image",
-        "name",
-        "namespace",
-        "cmds",
-        "arguments",
-        "env_vars",
-        "labels",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "cmds": "py",
-        "arguments": "py",
-        "env_vars": "py",
-        "labels": "py",
-    }
+    template_fields: Sequence[str] = (*PodParameters.template_fields, "manifest")
+    template_fields_renderers = PodParameters.template_fields_renderers | {"manifest": "yaml"}
     ui_color = "#326ce5"
     ui_fgcolor = "#ffffff"
 
-    def __init__(
-        self,
-        *,
-        image: str,
-        name: str | None = None,
-        namespace: str | None = None,
-        cmds: Sequence[str] | None = None,
-        arguments: Sequence[str] | None = None,
-        env_vars: EnvVars | None = None,
-        labels: Mapping[str, str] | None = None,
-        startup_timeout_seconds: float = 120,
-        get_logs: bool = True,
-        on_finish_action: str = "delete_pod",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if on_finish_action not in ON_FINISH_ACTIONS:
-            raise ValueError(
-                f"on_finish_action is {on_finish_action!r}, but must be one of "
-                f"{', '.join(ON_FINISH_ACTIONS)}."
-            )
-        self.image = image
-        self.name = name
-        self.namespace = namespace
-        self.cmds = cmds
-        self.arguments = arguments
-        self.env_vars = _templatable(env_vars)
-        self.labels = labels
-        self.startup_timeout_seconds = startup_timeout_seconds
-        self.get_logs = get_logs
-        self.on_finish_action = str(on_finish_action)
+    manifest: str | None = None
+    """The pod's manifest in YAML, as the page of the rendered templates shows it."""
 
-    def execute(self, context: Context) -> None:
-        """Run the pod to its end. Raises a ``PodTaskError`` unless it succeeds."""
+    def execute(self, context: Context) -> Any:
+        """Run the pod to its end; returns its result. Raises a ``PodTaskError`` if it fails."""
         from podlift.runs.background import Background
 
-        identity = _identity(context)
-        self._background: Background[Outcome] | None = Background(lambda: self._run(identity))
+        for parameter in self.without_effect:
+            self.log.info("%s has no effect: nothing is polled.", parameter)
+        self._background: Background[Outcome] | None = Background(lambda: self._run(context))
         try:
-            _raise_unless_succeeded(self._background.result())
+            return self._end(self._background.result())
         except CancelledError:
-            raise PodStopped("The task was told to stop, and its pod was deleted.") from None
+            raise PodStopped(self._what_became_of_it()) from None
         except PodTaskError as error:
             # The message says it all; where in Podlift it was raised is of no use in a task's log.
             raise error.with_traceback(None) from None
@@ -128,53 +69,158 @@ class KubernetesPodOperator(BaseOperator):
         if background is not None:
             background.stop()
 
-    async def _run(self, identity: Identity) -> Outcome:
-        from podlift import runs
-        from podlift.kube import Client, ConfigurationError, load_connection
-        from podlift.operators.telling import TaskLogListener
+    def dry_run(self) -> None:
+        """Print the pod's manifest. No cluster is needed."""
+        from podlift.pods.labels import Identity
 
+        nobody = Identity(dag_id=self.dag_id, task_id=self.task_id, run_id="dry-run", ti_id="none")
+        print(_yaml(self._build(nobody, self.namespace or "default")))
+
+    def hook(self) -> KubernetesHook:
+        """The way to the cluster that the parameters name."""
+        from podlift.hooks.kubernetes import KubernetesHook
+
+        return KubernetesHook(
+            self.kubernetes_conn_id,
+            in_cluster=self.in_cluster,
+            config_file=self.config_file,
+            cluster_context=self.cluster_context,
+        )
+
+    # The run
+
+    async def _run(self, context: Context) -> Outcome:
+        from podlift import runs
+        from podlift.kube import Client, ConfigurationError
+
+        hook = self.hook()
         try:
-            connection = await load_connection()
+            connection = await hook.load_connection()
         except ConfigurationError as error:
             raise PodNotCreated(f"There is no cluster to run the pod in: {error}") from error
-        manifest = self._manifest(identity, connection)
-        options = runs.RunOptions(
-            startup_timeout=self.startup_timeout_seconds,
-            get_logs=self.get_logs,
-            on_finish=runs.OnFinish(self.on_finish_action),
-        )
+        namespace = hook.namespace() or connection.namespace
+        manifest = self._build(_identity(context), namespace)
+        options = self._options()
         async with Client(connection) as client:
-            run = runs.PodRun(client, options, TaskLogListener(self.log, options.base))
+            listener = await self._listener(client, context, options)
+            manifest = await listener.manifest_created(manifest)
             try:
-                return await run.run(manifest)
+                return await runs.PodRun(client, options, listener).run(manifest)
             except runs.PodNotCreated as error:
                 raise PodNotCreated(str(error)) from error
             except runs.PodNotObserved as error:
                 raise PodNotObserved(str(error)) from error
 
-    def _manifest(self, identity: Identity, connection: Connection) -> Manifest:
+    def _end(self, outcome: Outcome) -> Any:
+        if outcome.succeeded:
+            return None
+        if outcome.exit_code is not None and outcome.exit_code in self._skip_codes():
+            raise AirflowSkipException(
+                f"Container {self.base_container_name!r} ended with exit code "
+                f"{outcome.exit_code}, with which the task is to be skipped."
+            )
+        if self.log_pod_spec_on_failure and self.manifest:
+            self.log.info("The pod's manifest was:\n%s", self.manifest)
+        failure = PodFailed if outcome.started else PodNotStarted
+        raise failure(outcome.name, outcome.sentence, outcome.diagnosis)
+
+    def _skip_codes(self) -> Any:
+        codes = self.skip_on_exit_code
+        if codes is None:
+            return ()
+        return (codes,) if isinstance(codes, int) else codes
+
+    def _what_became_of_it(self) -> str:
+        fate = "was deleted" if self.on_kill_action == "delete_pod" else "goes on"
+        return f"The task was told to stop, and its pod {fate}."
+
+    def _options(self) -> RunOptions:
+        from podlift.runs import OnFinish, OnKill, RunOptions
+
+        base = self.base_container_name
+        return RunOptions(
+            base=base,
+            schedule_timeout=self.schedule_timeout_seconds,
+            startup_timeout=self.startup_timeout_seconds,
+            logs_of=_containers(self.container_logs, (base,)) if self.get_logs else (),
+            init_logs_of=_containers(self.init_container_logs, ()) if self.get_logs else (),
+            tell_startup_events=self.log_events_on_startup,
+            tell_failure_events=self.log_events_on_failure,
+            grace_period=self.termination_grace_period,
+            on_finish=OnFinish(self.on_finish_action),
+            on_kill=OnKill(self.on_kill_action),
+        )
+
+    async def _listener(
+        self, client: Client, context: Context, options: RunOptions
+    ) -> TaskListener:
+        from podlift.operators.calling_back import TaskListener
+
+        several = options.logs_of != (options.base,) or bool(options.init_logs_of)
+        prefix = self.container_name_log_prefix_enabled
+        listener = TaskListener(
+            self.log,
+            base=options.base,
+            prefix=several if prefix is None else prefix,
+            formatter=self.log_formatter,
+            callbacks=self.callbacks,
+            progress=self.progress_callback,
+            client=client,
+            operator=self,
+            context=context,
+        )
+        await listener.client_created()
+        return listener
+
+    # The manifest
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        # Mapped tasks come through here alone, not through render_template_fields.
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is self and context.get("ti") is not None:
+            self._show_manifest(context)
+
+    def _show_manifest(self, context: Context) -> None:
+        try:
+            self.manifest = _yaml(self._build(_identity(context), self.namespace or ""))
+        except PodNotCreated as error:  # execute says it again, and fails
+            self.manifest = f"# {error}"
+
+    def _build(self, identity: Identity, namespace: str) -> Manifest:
         from podlift.operators.manifest import operator_manifest
         from podlift.pods.errors import InvalidManifest
 
         try:
             return operator_manifest(
-                name=self.name or self.task_id,
-                namespace=self.namespace or connection.namespace,
+                vars(self),
                 identity=identity,
-                image=self.image,
-                cmds=self.cmds or (),
-                arguments=self.arguments or (),
-                env_vars=self.env_vars or (),
-                labels=self.labels,
+                namespace=namespace,
+                default_name=self.task_id,
+                base=self.base_container_name,
+                templates=self._templates(),
             )
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid pod: {error}") from error
 
+    def _templates(self) -> list[Manifest]:
+        from podlift.operators.templates import read_template
+        from podlift.pods.plain import to_manifest
 
-def _raise_unless_succeeded(outcome: Outcome) -> None:
-    if not outcome.succeeded:
-        failure = PodFailed if outcome.started else PodNotStarted
-        raise failure(outcome.name, outcome.sentence, outcome.diagnosis)
+        templates = []
+        if self.pod_template_file:
+            templates.append(read_template(self.pod_template_file))
+        elif self.pod_template_dict:
+            templates.append(to_manifest(self.pod_template_dict))
+        if self.full_pod_spec:
+            templates.append(to_manifest(self.full_pod_spec))
+        return templates
 
 
 def _identity(context: Context) -> Identity:
@@ -191,10 +237,18 @@ def _identity(context: Context) -> Identity:
     )
 
 
-def _templatable(env_vars: EnvVars | None) -> EnvVars | None:
-    """Model objects are made plain at once, because Airflow does not render what is inside them."""
-    if not isinstance(env_vars, list):
-        return env_vars
-    from podlift.pods.plain import to_manifest
+def _containers(
+    given: Iterable[str] | str | bool | None, default: tuple[str, ...]
+) -> tuple[str, ...] | Literal[True]:
+    if given is True:
+        return True
+    if not given:
+        return default
+    return (given,) if isinstance(given, str) else tuple(given)
 
-    return [entry if isinstance(entry, dict) else to_manifest(entry) for entry in env_vars]
+
+def _yaml(manifest: Manifest) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(manifest, sort_keys=False)
+    return text

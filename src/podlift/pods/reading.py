@@ -187,15 +187,14 @@ def is_deleted(pod: Pod) -> bool:
 
 
 def has_started(pod: Pod, container: str | None = None) -> bool:
-    """Whether the process of ``container`` (default: any but the init containers') ever ran.
+    """Whether the process of ``container`` (default: of any but the init containers) ever ran.
 
     A container whose command could not be started, and one that vanished before it ran, never did.
     """
-    return any(
-        _ever_ran(status)
-        for status in pod.status.container_statuses
-        if container is None or status.name == container
-    )
+    if container is None:
+        return any(_ever_ran(status) for status in pod.status.container_statuses)
+    status = container_status(pod, container)
+    return status is not None and _ever_ran(status)
 
 
 def exit_code(pod: Pod, container: str) -> int | None:

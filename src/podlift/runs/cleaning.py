@@ -36,14 +36,22 @@ def _base_ended(pod: Pod, base: str) -> bool:
     return status is not None and status.state.terminated is not None
 
 
-async def delete(client: Client, pod: Pod, listener: Listener) -> None:
+async def delete(
+    client: Client, pod: Pod, listener: Listener, grace_period: int | None = None
+) -> None:
     """Delete this very pod. The task's fate is decided: what goes wrong here is only told."""
     metadata = pod.metadata
     backoff = Backoff(random.random)
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            await client.delete(PODS, metadata.name, metadata.namespace, uid=metadata.uid)
+            await client.delete(
+                PODS,
+                metadata.name,
+                metadata.namespace,
+                uid=metadata.uid,
+                grace_period_seconds=grace_period,
+            )
         except NotFound:
             return
         except KubeError as error:

@@ -16,6 +16,8 @@ class Moment(Enum):
     """The base container has started."""
     COMPLETED = "completed"
     """The base container has ended, or never will begin; the verdict is not spoken yet."""
+    TEARDOWN = "teardown"
+    """The verdict is spoken; the pod is about to be deleted, if it is to be."""
     CLEANED_UP = "cleaned up"
     """The pod was deleted, or left as the options say."""
 
@@ -36,4 +38,4 @@ class Listener:
         """A container wrote a line. It comes once, in order, without its newline."""
 
     async def reached(self, moment: Moment, pod: Pod) -> None:
-        """The run came to a new step."""
+        """The run came to a new step. What this raises ends the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -24,14 +25,28 @@ class OnKill(StrEnum):
     KEEP_POD = "keep_pod"
 
 
+Containers: TypeAlias = tuple[str, ...] | Literal[True]
+"""Names of containers; True stands for all there are."""
+
+
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one pod is run. Times are in seconds."""
 
     base: str = "base"
     """The container whose end is the pod's end, and whose exit code decides."""
+    schedule_timeout: float = 120.0
+    """Within this time from its creation a node must have been found for the pod."""
     startup_timeout: float = 120.0
-    """Within this time from its creation the base container must have started."""
-    get_logs: bool = True
-    """Whether the output of the base container is told."""
+    """Within this time from then the base container must have started."""
+    logs_of: Containers = ("base",)
+    """The containers whose output is told; none of them for an empty list."""
+    init_logs_of: Containers = ()
+    """The init containers whose output is told."""
+    tell_startup_events: bool = True
+    """Whether what the pod waits for is told."""
+    tell_failure_events: bool = True
+    """Whether the pod's warning events are told when it fails."""
+    grace_period: int | None = None
+    """How long the containers get to end when the pod is deleted; None for the pod's own."""
     on_finish: OnFinish = OnFinish.DELETE_POD
     on_kill: OnKill = OnKill.DELETE_POD

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from podlift.pods.diagnosis import Cause, Diagnosis, diagnose, has_succeeded
-from podlift.pods.reading import Event, Pod, pending_reason
+from podlift.pods.reading import Event, Pod, exit_code, pending_reason
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The same in words, with what to do about it; empty for success."""
     started: bool = True
     """False where the base container did not start in the time it was given."""
+    exit_code: int | None = None
+    """The base container's; None if none was observed."""
 
     @property
     def succeeded(self) -> bool:
@@ -31,11 +33,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def outcome_of(pod: Pod, events: Sequence[Event], base: str, *, gone: bool) -> Outcome:
     """Judge a pod by the last that was seen of it. Pure."""
     if has_succeeded(pod, base):
-        return _outcome(pod)
+        return _outcome(pod, base)
     found = diagnose(pod, events, main=base, gone=gone)
     if found is None:  # it was deleted, and nothing confirmed its end
         found = Diagnosis.of(Cause.VANISHED, "The pod's end could not be observed.")
-    return _outcome(pod, found, str(found))
+    return _outcome(pod, base, found, str(found))
 
 
 def not_started(pod: Pod, events: Sequence[Event], base: str, timeout: float) -> Outcome:
@@ -44,11 +46,16 @@ def not_started(pod: Pod, events: Sequence[Event], base: str, timeout: float) ->
     waits = pending_reason(pod, events) or f"container {base!r} has not started"
     why = str(found) if found else f"It was still pending: {waits}."
     sentence = f"did not start within {timeout:g} seconds. {why}"
-    return _outcome(pod, found, sentence, started=False)
+    return _outcome(pod, base, found, sentence, started=False)
 
 
 def _outcome(
-    pod: Pod, diagnosis: Diagnosis | None = None, sentence: str = "", *, started: bool = True
+    pod: Pod,
+    base: str,
+    diagnosis: Diagnosis | None = None,
+    sentence: str = "",
+    *,
+    started: bool = True,
 ) -> Outcome:
     return Outcome(
         name=pod.metadata.name,
@@ -57,4 +64,5 @@ def _outcome(
         diagnosis=diagnosis,
         sentence=sentence,
         started=started,
+        exit_code=exit_code(pod, base),
     )

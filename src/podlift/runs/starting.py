@@ -5,28 +5,45 @@ from __future__ import annotations
 import time
 
 from podlift.pods.diagnosis import diagnose
-from podlift.pods.reading import container_status, has_started, is_deleted, is_finished
-from podlift.pods.reading import pending_reason as _pending_reason
+from podlift.pods.reading import (
+    container_status,
+    has_started,
+    is_deleted,
+    is_finished,
+    pending_reason,
+)
 from podlift.runs.listening import Listener
+from podlift.runs.options import RunOptions
 from podlift.runs.watching import PodView
 
 
-async def wait_for_start(view: PodView, base: str, timeout: float, listener: Listener) -> bool:
-    """Return when ``base`` has started or never will; False if neither is known in time."""
-    deadline = time.monotonic() + timeout
-    told = ""
+async def wait_for_start(view: PodView, options: RunOptions, listener: Listener) -> float | None:
+    """Return None when the base container has started or never will.
+
+    Otherwise its time has passed: that to be given a node, or from then on that to start. How
+    long it was, in seconds, is returned.
+    """
+    base, began, told = options.base, time.monotonic(), ""
+    scheduled: float | None = None
     while not (has_started(view.pod, base) or is_over(view, base)):
-        reason = _pending_reason(view.pod, view.events) or ""
-        if reason and reason != told:
+        if scheduled is None and view.pod.spec.node_name:
+            scheduled = time.monotonic()
+        reason = pending_reason(view.pod, view.events) or ""
+        if reason and reason != told and options.tell_startup_events:
             listener.info(f"The pod is pending: {reason}")
             told = reason
-        remaining = deadline - time.monotonic()
+        since, timeout = (
+            (began, options.schedule_timeout)
+            if scheduled is None
+            else (scheduled, options.startup_timeout)
+        )
+        remaining = since + timeout - time.monotonic()
         if remaining <= 0 or not await view.change(remaining):
-            return False
+            return timeout
     if has_started(view.pod, base):
         node = view.pod.spec.node_name
         listener.info(f"Container {base!r} has started" + (f" on node {node}." if node else "."))
-    return True
+    return None
 
 
 def is_over(view: PodView, base: str) -> bool:

@@ -24,7 +24,7 @@ class PodView:
         self._events: dict[str, Event] = {}
         self._client = client
         self._warn = warn
-        self._changed = asyncio.Event()
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def events(self) -> list[Event]:
@@ -33,13 +33,14 @@ class PodView:
     async def change(self, timeout: float | None = None) -> bool:
         """Wait until something new is known; False when ``timeout`` seconds pass before.
 
-        Raises ``PodNotObserved`` when the pod cannot be watched any more.
+        Several may wait at once. What came between two calls is not waited for again, so look at
+        ``pod`` in between. Raises ``PodNotObserved`` when the pod cannot be watched any more.
         """
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
-        except TimeoutError:
-            return False
-        self._changed.clear()
+        if self._failure is None:
+            news = self._news
+            await asyncio.wait({news}, timeout=timeout)
+            if not news.done():
+                return False
         if self._failure is not None:
             raise PodNotObserved(
                 f"Pod {self.pod.metadata.name} cannot be watched: {self._failure}"
@@ -88,10 +89,10 @@ class PodView:
                         self.gone = each.kind == "DELETED"
                     elif each.kind == "SYNCED" and not seen:
                         self.gone = True
-                    self._changed.set()
+                    self._tell()
         except KubeError as error:
             self._failure = error
-            self._changed.set()
+            self._tell()
 
     async def _watch_events(self) -> None:
         news = watch(
@@ -111,6 +112,10 @@ class PodView:
         except KubeError as error:
             self._warn(f"The pod's events cannot be watched: {error}")
 
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.get_running_loop().create_future()
+        news.set_result(None)
+
     @property
     def _event_selector(self) -> str:
         metadata = self.pod.metadata
@@ -119,4 +124,4 @@ class PodView:
     def _add_event(self, event: Event) -> None:
         if event.involved_object.uid == self.pod.metadata.uid:
             self._events[event.metadata.name] = event
-            self._changed.set()
+            self._tell()

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 from airflow.sdk import DAG
 from kubernetes import client
 
@@ -31,7 +32,7 @@ def test_an_unknown_parameter_is_refused_by_name() -> None:
 
 
 def test_an_unknown_action_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="keep_pod, delete_pod, delete_active_pod, delete_succeeded_pod"):
+    with pytest.raises(ValueError, match="keep_pod, delete_pod, delete_active_pod, delete_succee"):
         KubernetesPodOperator(task_id="t", image="i", on_finish_action="shred_pod")
 
 
@@ -48,12 +49,41 @@ def test_templates_are_rendered_in_every_templated_field() -> None:
             labels={"l": "{{ v }}"},
         )
     operator.render_template_fields({"v": "x"})  # type: ignore[typeddict-unknown-key]
-    assert [getattr(operator, field) for field in operator.template_fields] == [
-        "i:x",
-        "n-x",
-        "x",
-        ["c", "x"],
-        ["x"],
-        [{"name": "A", "value": "x"}],
-        {"l": "x"},
-    ]
+    rendered = {field: getattr(operator, field) for field in operator.template_fields}
+    assert {field: value for field, value in rendered.items() if value is not None} == {
+        "image": "i:x",
+        "name": "n-x",
+        "namespace": "x",
+        "cmds": ["c", "x"],
+        "arguments": ["x"],
+        "env_vars": [{"name": "A", "value": "x"}],
+        "labels": {"l": "x"},
+        "kubernetes_conn_id": "kubernetes_default",
+        "base_container_name": "base",
+    }
+
+
+def test_a_parameter_that_was_replaced_is_refused_with_what_to_write() -> None:
+    with pytest.raises(ValueError, match="on_finish_action='keep_pod'"):
+        KubernetesPodOperator(task_id="t", image="i", is_delete_operator_pod=False)
+
+
+def test_two_templates_are_refused() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        KubernetesPodOperator(task_id="t", pod_template_file="f", pod_template_dict={"a": 1})
+
+
+def test_a_dry_run_prints_the_manifest(capsys: pytest.CaptureFixture[str]) -> None:
+    operator = KubernetesPodOperator(task_id="dry", image="busybox", cmds=["true"], name="named")
+    operator.dry_run()
+    pod = yaml.safe_load(capsys.readouterr().out)
+    assert pod["metadata"]["name"].startswith("named-")
+    assert pod["spec"]["containers"][0]["command"] == ["true"]
+
+
+def test_a_mapped_task_takes_every_kind_of_value() -> None:
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        mapped = KubernetesPodOperator.partial(task_id="t", image="i").expand(
+            arguments=[["a"], ["b"]]
+        )
+    assert mapped.operator_class is KubernetesPodOperator

@@ -1,0 +1,1 @@
+"""Hooks: how a task reaches a cluster that an Airflow connection names."""
