@@ -8,7 +8,6 @@ https://github.com/kubernetes/community/blob/main/contributors/devel/sig-api-mac
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,8 +58,20 @@ def strategic_merge(base: Manifest, override: Manifest) -> Manifest:
     Raises ``InvalidManifest`` for a directive that is not known and for an element of a keyed list
     that lacks its key.
     """
-    merged = _merge_mapping(base, override, "")
+    merged = _merge_mapping(_copied(base), override, "")
     return {} if merged is None else merged
+
+
+def _copied(value: Any) -> Any:
+    """A copy that shares nothing with JSON-like data; many times as fast as ``copy.deepcopy``."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
+
+
+# Below, ``base`` is a copy of its own and is changed in place; ``override`` never is.
 
 
 def _merge_mapping(base: Manifest, override: Manifest, path: str) -> Manifest | None:
@@ -68,7 +79,7 @@ def _merge_mapping(base: Manifest, override: Manifest, path: str) -> Manifest | 
     directive = _directive(override, path)
     if directive == "delete":
         return None
-    merged = {} if directive == "replace" else copy.deepcopy(base)
+    merged = {} if directive == "replace" else base
     for key, value in override.items():
         if key == _DIRECTIVE:
             continue
@@ -89,12 +100,11 @@ def _merge_value(field: str, base: Any, override: Any, path: str) -> Any:
             return _merge_keyed(field, base, override, path)
         if field in _SETS:
             return [*base, *(item for item in override if item not in base)]
-    return copy.deepcopy(override)
+    return _copied(override)
 
 
 def _merge_keyed(field: str, base: list[Any], override: list[Any], path: str) -> list[Any]:
-    elements = _after_replace(base, override)
-    merged = copy.deepcopy(elements)
+    merged = _after_replace(base, override)
     keys = [_key_of(field, element, f"{path}[{i}]") for i, element in enumerate(merged)]
     for index, element in enumerate(override):
         where = f"{path}[{index}]"
