@@ -14,7 +14,7 @@ from typing import Any
 from podlift.pods.checking import check_pod, check_shape
 from podlift.pods.errors import InvalidManifest
 from podlift.pods.labels import Identity, annotations_of, labels_of
-from podlift.pods.merging import strategic_merge
+from podlift.pods.merging import merge_into
 from podlift.pods.plain import Manifest, to_manifest
 
 BASE = "base"
@@ -71,9 +71,9 @@ def build_task_pod(
     _name_base(override, "pod_override", notes, known=_names(pod))
     _note_replaced(override, notes)
     for layer in (options, override):
-        pod = strategic_merge(pod, layer)
-    pod = strategic_merge(pod, _default_command(pod, command))
-    pod = strategic_merge(pod, _own_part(name, identity, args, env))
+        pod = merge_into(pod, layer)
+    pod = merge_into(pod, _default_command(pod, command))
+    pod = merge_into(pod, _own_part(name, identity, args, env))
     pod["metadata"].setdefault("namespace", namespace)
     _check_restart_policy(pod)
     check_pod(pod)
