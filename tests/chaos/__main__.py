@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ def main() -> int:
     """Parse, play, report."""
     options = _options()
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
     with ExitStack() as stack:
         folder = Path(stack.enter_context(_folder(options.keep)))
         kubeconfig = stack.enter_context(_cluster(options.cluster, folder))

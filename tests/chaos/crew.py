@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections import Counter
@@ -16,6 +17,67 @@ from tests.chaos.plans import Blow, Strike
 
 ROOT = Path(__file__).resolve().parents[2]
 _ENDING = 20.0
+_HELD = ("slots", "running", "census")
+
+
+class Life:
+    """One scheduler's process."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self.born: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.dead: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def send(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        pid = await self.born
+        if not self.dead.done():
+            os.kill(pid, number)
+
+
+class Nursery:
+    """The process that forks schedulers, and hears of their ends."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._lives: dict[Path, Life] = {}
+        self._by_pid: dict[int, Life] = {}
+
+    async def open(self) -> None:
+        """Start it."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.chaos.scheduler"),
+            cwd=ROOT,
+            env=dict(self._environment),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        self._listening = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """End it; its schedulers have ended before."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        await self._listening
+
+    def give_birth(self, journal: Path) -> Life:
+        """A new scheduler that writes this journal."""
+        assert self._process.stdin is not None
+        journal.touch()
+        self._lives[journal] = life = Life(journal)
+        self._process.stdin.write(f"{journal}\n".encode())
+        return life
+
+    async def _listen(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            match line.decode().split():
+                case ["born", pid, journal]:
+                    life = self._by_pid[int(pid)] = self._lives[Path(journal)]
+                    life.born.set_result(int(pid))
+                case ["dead", pid, code]:
+                    self._by_pid[int(pid)].dead.set_result(int(code))
 
 
 @dataclass
@@ -31,106 +93,101 @@ class Crew:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        self._processes: dict[int, asyncio.subprocess.Process] = {}
-        self._journals: list[Path] = []
-        self._newest: dict[int, Path] = {}
+        self._nursery = Nursery(self.environment)
+        self._lives: list[Life] = []
+        self._newest: dict[int, Life] = {}
         self._struck: set[int] = set()
 
     async def start(self) -> None:
         """Start all of them."""
+        await self._nursery.open()
         for slot in range(self.slots):
-            await self._start(slot)
+            self._start(slot)
 
-    async def _start(self, slot: int) -> None:
-        number = len(self._journals) + 1
-        journal = self.folder / f"scheduler-{number}.jsonl"
-        journal.touch()
-        with journal.with_suffix(".log").open("wb") as log:
-            self._processes[slot] = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.chaos.scheduler", str(journal)),
-                cwd=ROOT,
-                env=dict(self.environment),
-                stdout=log,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-        self._journals.append(journal)
-        self._newest[slot] = journal
+    def _start(self, slot: int) -> None:
+        journal = self.folder / f"scheduler-{len(self._lives) + 1}.jsonl"
+        self._newest[slot] = life = self._nursery.give_birth(journal)
+        self._lives.append(life)
+
+    def is_at_work(self, slot: int) -> bool:
+        """Whether the scheduler of this slot has begun to schedule."""
+        return _last_status(self._newest[slot]) is not None
 
     async def strike(self, strike: Strike) -> None:
         """Do it, and see to it that afterwards the scheduler runs again."""
-        process = self._processes[strike.slot]
-        if process.returncode is not None:
-            await self._bury(strike.slot)
+        life = self._newest[strike.slot]
+        if life.dead.done():
+            self._replace(strike.slot)
             return
         self.blows[strike.blow] += 1
         self._struck.add(strike.slot)
         try:
-            await self._carry_out(strike, process)
+            await self._carry_out(strike, life)
         finally:
             self._struck.discard(strike.slot)
 
-    async def _carry_out(self, strike: Strike, process: asyncio.subprocess.Process) -> None:
+    async def _carry_out(self, strike: Strike, life: Life) -> None:
         if strike.blow is Blow.KILL:
-            process.kill()
+            await life.send(signal.SIGKILL)
             try:
-                await process.wait()
+                await asyncio.shield(life.dead)
                 await asyncio.sleep(strike.lasting / 2)
             finally:
-                await self._start(strike.slot)
+                self._start(strike.slot)
         else:
-            process.send_signal(signal.SIGSTOP)
+            await life.send(signal.SIGSTOP)
             try:
                 await asyncio.sleep(strike.lasting)
             finally:
-                process.send_signal(signal.SIGCONT)
+                await life.send(signal.SIGCONT)
 
-    async def _bury(self, slot: int) -> None:
-        journal, code = self._newest[slot], self._processes[slot].returncode
-        text = journal.with_suffix(".log").read_text(errors="replace")[-3000:]
-        self.failures.append(f"{journal.stem} ended by itself with {code}:\n{text}")
-        await self._start(slot)
+    def _replace(self, slot: int) -> None:
+        life = self._newest[slot]
+        text = life.journal.with_suffix(".log").read_text(errors="replace")[-3000:]
+        what = f"{life.journal.stem} ended by itself with {life.dead.result()}"
+        self.failures.append(f"{what}:\n{text}")
+        self._start(slot)
 
-    async def look_after(self) -> None:
+    def look_after(self) -> None:
         """Replace schedulers that ended by themselves; they count as failures."""
-        for slot, process in list(self._processes.items()):
-            if process.returncode is not None and slot not in self._struck:
-                await self._bury(slot)
+        for slot, life in list(self._newest.items()):
+            if life.dead.done() and slot not in self._struck:
+                self._replace(slot)
 
     async def stop(self) -> None:
         """Ask all of them to end; those that do not are killed, and count as failures."""
-        for process in self._processes.values():
-            if process.returncode is None:
-                process.terminate()
-        for slot, process in self._processes.items():
+        for life in self._lives:
+            await life.send(signal.SIGTERM)
+        for life in self._lives:
             try:
-                async with asyncio.timeout(_ENDING):
-                    await process.wait()
+                await asyncio.wait_for(asyncio.shield(life.dead), _ENDING)
             except TimeoutError:
-                self.failures.append(f"{self._newest[slot].stem} did not end within {_ENDING} s")
-                process.kill()
-                await process.wait()
+                self.failures.append(f"{life.journal.stem} did not end within {_ENDING} s")
+                await life.send(signal.SIGKILL)
+                await life.dead
+        await self._nursery.close()
 
     def lives(self) -> list[list[dict[str, Any]]]:
         """What every scheduler wrote, one list for each life."""
-        return [_lines(journal) for journal in self._journals]
+        return [_lines(life.journal) for life in self._lives]
 
     def at_rest(self) -> bool:
         """Whether every scheduler that runs has said that it holds nothing."""
-        return all(self._status(journal) is True for journal in self._newest.values())
+        return all(self._rests(life) for life in self._newest.values())
 
-    def _status(self, journal: Path) -> bool | None:
-        for line in reversed(_lines(journal)):
-            if line["what"] == "status":
-                return not (line["slots"] or line["running"] or line["census"])
-        return None
+    def _rests(self, life: Life) -> bool:
+        status = _last_status(life)
+        return status is not None and not any(status[each] for each in _HELD)
 
     def last_statuses(self) -> list[dict[str, Any]]:
         """The last status of every scheduler that runs."""
-        statuses = []
-        for journal in self._newest.values():
-            found = [line for line in _lines(journal) if line["what"] == "status"]
-            statuses.append(found[-1] if found else {"slots": None, "running": [], "census": {}})
-        return statuses
+        nothing: dict[str, Any] = {"slots": None, "running": [], "census": {}}
+        return [_last_status(life) or nothing for life in self._newest.values()]
+
+
+def _last_status(life: Life) -> dict[str, Any] | None:
+    found = (line for line in reversed(_lines(life.journal)) if line["what"] == "status")
+    return next(found, None)
 
 
 def _lines(journal: Path) -> list[dict[str, Any]]:

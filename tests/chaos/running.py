@@ -160,7 +160,7 @@ class Stage:
                 await _cancel(task)
         self.faults.clear_up()
         await self._until(self._settled, self.scene.settling)
-        await self.crew.look_after()
+        self.crew.look_after()
 
     async def _weather(self) -> None:
         while True:
@@ -172,11 +172,13 @@ class Stage:
     async def _strike(self, slot: int) -> None:
         for strike in strikes_for(self.seed, SCHEDULERS):
             if strike.slot == slot:
-                await asyncio.sleep(strike.after * 2)
+                while not self.crew.is_at_work(slot):  # noqa: ASYNC110  a file tells
+                    await asyncio.sleep(0.5)
+                await asyncio.sleep(strike.after)
                 await self.crew.strike(strike)
 
     async def _all_ended(self) -> bool:
-        await self.crew.look_after()
+        self.crew.look_after()
         left = await asyncio.to_thread(self.rows.unfinished)
         logger.info("%s: %d tasks to go, weather %s", self.seed, left, self.faults.weather.name)
         return left == 0

@@ -1,4 +1,8 @@
-"""The program of a scheduler's process: ``python -m tests.chaos.scheduler JOURNAL``.
+"""The program of the schedulers' processes: ``python -m tests.chaos.scheduler``.
+
+It imports Airflow once, which takes seconds, and then forks a scheduler for each line that it
+reads, the path of a journal. It tells of every birth (``born PID JOURNAL``) and every death
+(``dead PID CODE``).
 
 What it does with the executor and the database is Airflow's own code: the queueing of the critical
 section, adoption, revocation of stuck tasks, the processing of executor events. Its loop leaves out
@@ -10,15 +14,20 @@ The journal is a file of JSON lines, written at once, so that a SIGKILL loses no
 from __future__ import annotations
 
 import json
+import logging
 import os
+import random
+import select
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from airflow import settings
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.taskinstance import TaskInstance
@@ -175,8 +184,8 @@ def _schedule_again(session: Any) -> None:
     )
 
 
-def main(journal_path: Path) -> None:
-    """Run one scheduler."""
+def schedule(journal_path: Path) -> None:
+    """Be one scheduler."""
     assert watch.__kwdefaults__ is not None
     watch.__kwdefaults__["silence"] = _SILENCE
     job = Job()  # type: ignore[no-untyped-call]
@@ -186,5 +195,53 @@ def main(journal_path: Path) -> None:
         scheduler.run_until_told()
 
 
+def _fork(journal_path: Path) -> int:
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        log = os.open(journal_path.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for number in (1, 2):
+            os.dup2(log, number)
+        random.seed()
+        assert settings.engine is not None
+        settings.engine.dispose(close=False)  # its connections are the parent's
+        schedule(journal_path)
+        code = 0
+    except Exception:  # noqa: BLE001  whatever ends a scheduler is for its log
+        traceback.print_exc()
+    finally:
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _bury() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        print("dead", pid, os.waitstatus_to_exitcode(status), flush=True)
+
+
+def main() -> None:
+    """Fork schedulers until standard input ends."""
+    rest = b""
+    while True:
+        readable, _, _ = select.select([0], [], [], 0.1)
+        _bury()
+        if not readable:
+            continue
+        data = os.read(0, 65536)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            print("born", _fork(Path(line.decode())), line.decode(), flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
