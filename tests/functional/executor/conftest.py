@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ import pytest
 import yaml
 from airflow.executors import workloads
 from airflow.utils.state import TaskInstanceState
+from tests.functional.executor.database import Database, use_database
+from tests.functional.executor.schedulers import Nursery, Scheduler, start_nursery
 
 from podlift.executor import KubernetesExecutor
 
@@ -39,6 +42,7 @@ class Driver:
     cluster: Cluster
     namespace: str
     logs: Path
+    database: Database
     events: list[tuple[WorkloadKey, str, Any]] = field(default_factory=list)
 
     @staticmethod
@@ -80,6 +84,8 @@ class Driver:
 
     def queue(self, *tasks: workloads.ExecuteTask) -> None:
         for each in tasks:
+            if isinstance(each, workloads.ExecuteTask):
+                self.database.add_new(str(each.ti.id), "queued", task_id=each.ti.task_id)
             self.executor.queue_workload(each, session=None)  # type: ignore[arg-type]
 
     def beat(self) -> None:
@@ -142,17 +148,18 @@ class Driver:
 MakeDriver = Callable[..., Driver]
 
 
+Configure = Callable[..., None]
+
+
 @pytest.fixture
-def make_driver(
+def configure(
     cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeDriver]:
-    """Starts executors with options; each is ended after the test."""
+) -> Configure:
+    """Gives the environment the options for executors of this test."""
     template = tmp_path / "template.yaml"
     template.write_text(yaml.safe_dump(TEMPLATE))
-    logs = tmp_path / "logs"
-    started: list[KubernetesExecutor] = []
 
-    def make(team: str | None = None, **options: object) -> Driver:
+    def set_options(team: str | None = None, **options: object) -> None:
         chosen = {
             "namespace": namespace,
             "config_file": cluster.kubeconfig,
@@ -163,11 +170,31 @@ def make_driver(
         for name, value in chosen.items():
             prefix = f"{team.upper()}___" if team else ""
             monkeypatch.setenv(f"AIRFLOW__{prefix}PODLIFT__{name.upper()}", str(value))
-        monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(logs))
+        monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path / "logs"))
+
+    return set_options
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Airflow's, for the executors of this process."""
+    return use_database(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def make_driver(
+    cluster: Cluster, namespace: str, tmp_path: Path, configure: Configure, database: Database
+) -> Iterator[MakeDriver]:
+    """Starts executors with options; each is ended after the test."""
+    started: list[KubernetesExecutor] = []
+
+    def make(team: str | None = None, job_id: int | None = None, **options: object) -> Driver:
+        configure(team, **options)
         executor = KubernetesExecutor(parallelism=64, team_name=team)
+        executor.job_id = job_id
         executor.start()
         started.append(executor)
-        return Driver(executor, cluster, namespace, logs)
+        return Driver(executor, cluster, namespace, tmp_path / "logs", database)
 
     yield make
     for executor in started:
@@ -178,3 +205,32 @@ def make_driver(
 def driver(make_driver: MakeDriver) -> Driver:
     """One executor with the defaults."""
     return make_driver()
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where schedulers in processes of their own come from."""
+    folder = tmp_path_factory.mktemp("schedulers")
+    with (folder / "log").open("wb") as log, start_nursery(folder, log) as running:
+        yield running
+    text = (folder / "log").read_text()
+    assert "Traceback" not in text, text
+
+
+StartScheduler = Callable[..., Scheduler]
+
+
+@pytest.fixture
+def start_scheduler(nursery: Nursery, configure: Configure) -> Iterator[StartScheduler]:
+    """Starts schedulers in processes of their own, with options; each is killed after the test."""
+
+    def start(job_id: int, database: Database, **options: object) -> Scheduler:
+        configure(**options)
+        return nursery.start(job_id, str(database.engine.url), _airflows_environment())
+
+    yield start
+    nursery.clear()
+
+
+def _airflows_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}

@@ -57,7 +57,10 @@ class TroubledServer:
             self._ready.set()
             await self._stop.wait()
             await server.cleanup()
-        await asyncio.sleep(0.05)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _write_kubeconfig(self, port: int) -> None:
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
@@ -77,6 +80,7 @@ class TroubledServer:
     async def forward_silently(self, request: web.BaseRequest) -> None:
         """Let the cluster do what was asked, and keep its answer back."""
         headers = {"Authorization": f"Bearer {self.cluster.token}"}
+        headers["Content-Type"] = request.headers.get("Content-Type", "application/json")
         url = self.cluster.url + request.raw_path
         async with self.session.request(
             request.method, url, data=await request.read(), headers=headers

@@ -1,0 +1,151 @@
+"""Several schedulers on one namespace: each minds its own, and takes over from a dead one once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.functional.executor.database import Database, use_database
+from tests.functional.executor.schedulers import left_behind, until
+
+if TYPE_CHECKING:
+    from tests.functional.executor.conftest import Driver, MakeDriver, StartScheduler
+
+pytestmark = pytest.mark.functional
+
+DEAD, ONE, OTHER = 7, 8, 9
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    database = use_database(tmp_path, monkeypatch)
+    for job in (DEAD, ONE, OTHER):
+        database.add_job(job)
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "60")
+    return database
+
+
+def known(database: Database, task: Any, state: str, job_id: int) -> None:
+    """What Airflow knows of a task."""
+    database.add(str(task.ti.id), state, task_id=task.ti.task_id)
+    database.set(str(task.ti.id), queued_by_job_id=job_id)
+
+
+def owner(driver: Driver) -> str:
+    [pod] = driver.pods()
+    found: str = pod["metadata"]["annotations"]["podlift.dev/executor"]
+    return found
+
+
+@pytest.mark.parametrize("winner", [ONE, OTHER])
+def test_of_two_that_adopt_at_once_the_one_that_airflow_names_has_the_pod(
+    make_driver: MakeDriver, database: Database, winner: int
+) -> None:
+    dead = make_driver(job_id=DEAD)
+    task = dead.task("sleep 2; exit 3")
+    dead.queue(task)
+    dead.pod("Running")
+    dead.executor.end()
+    database.end_job(DEAD)
+    known(database, task, "running", winner)
+
+    drivers = {job: make_driver(job_id=job) for job in (ONE, OTHER)}
+    for driver in drivers.values():
+        assert driver.executor.try_adopt_task_instances([left_behind(task)]) == []
+    winning, losing = drivers[winner], drivers[ONE + OTHER - winner]
+    losing.until(lambda: not losing.executor.running)
+    winning.until(lambda: owner(winning).startswith(f"{winner}-"))
+    assert winning.executor.running == {task.ti.key}
+    assert winning.end(task)[0] == "failed"
+    winning.no_pods()
+    losing.beat()
+    assert losing.ends(task) == []
+    assert len(winning.ends(task)) == 1
+
+
+def test_a_scheduler_that_was_only_slow_says_nothing_and_deletes_nothing(
+    make_driver: MakeDriver, start_scheduler: StartScheduler, database: Database
+) -> None:
+    slow, driver = start_scheduler(DEAD, database), make_driver(job_id=ONE)
+    tasks = [driver.task("sleep 2; exit 3"), driver.task("sleep 30")]
+    slow.queue(*tasks)
+    driver.until(lambda: [pod["status"]["phase"] for pod in driver.pods()] == ["Running"] * 2)
+    until(lambda: slow.running() == 2)
+    slow.stop()
+    for task in tasks:
+        known(database, task, "running", ONE)
+    orphans = [left_behind(task) for task in tasks]
+    assert driver.executor.try_adopt_task_instances(orphans) == []
+    # One ends while the slow one is held, so that it hears of a deletion that was not its own.
+    assert driver.end(tasks[0])[0] == "failed"
+    driver.until(lambda: len(driver.pods()) == 1)
+    slow.go_on()
+    until(lambda: slow.running() == 0)
+    assert [slow.ends(task) for task in tasks] == [[], []]
+    assert owner(driver).startswith(f"{ONE}-")
+    assert driver.executor.running == {tasks[1].ti.key}
+    driver.executor.revoke_task(ti=tasks[1].ti)
+    driver.no_pods()
+    assert slow.ends(tasks[1]) == []
+
+
+def test_two_schedulers_mind_their_own_tasks(make_driver: MakeDriver, database: Database) -> None:
+    one, other = make_driver(job_id=ONE), make_driver(job_id=OTHER)
+    ours = [one.task(f"exit {number}") for number in range(4)]
+    theirs = [other.task(f"exit {number}") for number in range(4)]
+    one.queue(*ours)
+    other.queue(*theirs)
+    for mine, his in zip(ours, theirs, strict=True):
+        assert one.end(mine)[0] == other.end(his)[0]
+    one.no_pods()
+    assert all(one.ends(task) == [] for task in theirs)
+    assert all(other.ends(task) == [] for task in ours)
+
+
+def test_adopting_again_what_is_ours_already_changes_nothing(
+    make_driver: MakeDriver, database: Database
+) -> None:
+    # Airflow repeats it when its own transaction could not be completed.
+    dead, driver = make_driver(job_id=DEAD), make_driver(job_id=ONE)
+    task = dead.task("sleep 2; exit 3")
+    dead.queue(task)
+    dead.pod("Running")
+    dead.executor.end()
+    known(database, task, "running", ONE)
+    for _ in range(2):
+        assert driver.executor.try_adopt_task_instances([left_behind(task)]) == []
+    assert driver.end(task)[0] == "failed"
+    driver.no_pods()
+    assert len(driver.ends(task)) == 1
+    assert driver.executor.running == set()
+
+
+def test_a_task_that_is_taken_back_while_its_pod_is_taken_over_leaves_no_pod(
+    make_driver: MakeDriver, database: Database
+) -> None:
+    dead, driver = make_driver(job_id=DEAD), make_driver(job_id=ONE)
+    task = dead.task("sleep 30")
+    dead.queue(task)
+    dead.pod("Running")
+    dead.executor.end()
+    assert driver.executor.try_adopt_task_instances([left_behind(task)]) == []
+    driver.executor.revoke_task(ti=task.ti)
+    driver.no_pods()
+    assert driver.ends(task) == []
+    assert driver.executor.running == set()
+
+
+def test_a_pod_that_ended_well_does_not_stand_for_a_task_that_was_queued_again(
+    make_driver: MakeDriver, database: Database
+) -> None:
+    # It was deferred, and resumed by a scheduler that died before it made the next pod. To report
+    # the first pod's success would fail the task: "finished, but the task instance is queued".
+    dead, driver = make_driver(job_id=DEAD, delete_worker_pods=False), make_driver(job_id=ONE)
+    task = dead.task("exit 0")
+    dead.queue(task)
+    dead.end(task)
+    dead.executor.end()
+    orphan = left_behind(task, "queued")
+    assert driver.executor.try_adopt_task_instances([orphan]) == [orphan]
+    assert driver.executor.running == set()
