@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 from collections import Counter
@@ -27,6 +28,7 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW__", "PODL
 os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__EXECUTOR"] = "podlift.executor.KubernetesExecutor"
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.token_hex(32)
 
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _MARKERS = (

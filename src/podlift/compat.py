@@ -99,6 +99,17 @@ def runs_every_workload(executor: T) -> T:
     return executor
 
 
+def fresh_token(generator: Any, workload: Any, subject: str, valid_for: float) -> str:
+    """The token with which a worker may begin a workload, valid for so many seconds.
+
+    As ``BaseWorkloadSchema.generate_token``, whose lifetime counts from when the scheduler queued
+    the workload. Airflow 3.4 gives other workloads than tasks another scope.
+    """
+    scope = getattr(workload, "token_scope", "workload")
+    token: str = generator.generate(extras={"sub": subject, "scope": scope}, valid_for=valid_for)
+    return token
+
+
 def execution_api_server_url(team_name: str | None = None) -> str:
     """The URL of Airflow's execution API as its own configuration has it."""
     from airflow.configuration import conf

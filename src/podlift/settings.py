@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from podlift.pods.quantities import bytes_of
+
 SECTION = "podlift"
 INHERITED_SECTION = "kubernetes_executor"
 
@@ -21,6 +23,10 @@ T = TypeVar("T")
 
 Lookup: TypeAlias = Callable[[str, str], str | None]
 """``(section, option) -> text``: what somebody set, None where nobody did."""
+
+
+class Bytes(int):
+    """A number of bytes, written as a Kubernetes quantity."""
 
 
 class InvalidSetting(ValueError):
@@ -90,8 +96,9 @@ class Settings:
     )
     infrastructure_retries: int = _option(
         3,
-        "How often a pod that the infrastructure took away before the task began is replaced, "
-        "beside the task's own retries.",
+        "How often another pod is started for a task whose pod the infrastructure took away, "
+        "before it began or while it ran (evicted, node lost, deleted …). The task's own retries "
+        "are not touched.",
         least=0,
     )
     pending_failure_timeout: float = _option(
@@ -99,6 +106,23 @@ class Settings:
         "Seconds after which a pod that cannot start by itself any more (no such image, wrong "
         "configuration) fails its task.",
         least=0,
+    )
+    pending_timeout: float = _option(
+        0.0,
+        "Seconds that a task may wait for its pod to be created and to start, whatever "
+        "[scheduler] task_queued_timeout is; then it fails with the reason. 0 leaves it to "
+        "task_queued_timeout.",
+        least=0,
+    )
+    out_of_memory_factor: float = _option(
+        1.0,
+        "By how much the memory of the base container grows (request and limit) when its task "
+        "ran out of it and is started again for that, infrastructure_retries times at most; 1 "
+        "means that it fails.",
+        least=1,
+    )
+    out_of_memory_ceiling: Bytes | None = _option(  # noqa: RUF009
+        None, "Memory that such a container gets at most, for example 16Gi; unset means no limit."
     )
     delete_worker_pods: bool = _option(True, "Whether pods are deleted once they have ended.")
     delete_worker_pods_on_failure: bool = _option(
@@ -167,7 +191,13 @@ class Option:
         return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
 
-_KINDS = {bool: "boolean", int: "integer", float: "float", str: "string"}
+_KINDS = {
+    bool: "boolean",
+    int: "integer",
+    float: "float",
+    str: "string",
+    Bytes: "quantity",
+}
 
 
 def options() -> Iterator[Option]:
@@ -241,12 +271,14 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "float": _number,
     "string": str,
+    "quantity": lambda text: Bytes(bytes_of(text)),
     "list": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
 }
 _ALLOWED = {
     "boolean": "True or False",
     "integer": "a whole number",
     "float": "a number of 0 or more",
+    "quantity": "a Kubernetes quantity such as 512Mi or 2G",
 }
 
 

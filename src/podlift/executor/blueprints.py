@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from podlift.executor.errors import TemplateError
-from podlift.executor.execution import Execution
+from podlift.executor.execution import MEMORY, Execution
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
 from podlift.executor.workloads import facts_of
 from podlift.pods.building import BASE, BuiltPod, build_task_pod
+from podlift.pods.memory import give_more
 from podlift.pods.plain import Manifest
-from podlift.sealing import WORKLOAD_VARIABLE, seal
+from podlift.sealing import seal, to_variables
 from podlift.settings import Settings
+
+if TYPE_CHECKING:
+    from podlift.executor.workloads import Workload
 
 WORKER = ("python", "-m", "podlift.worker")
 DEFAULT_REPOSITORY = "apache/airflow"
@@ -32,6 +36,8 @@ class Deployment:
     airflow_version: str
     team: str = ""
     """Name of the team that the executor serves, where Airflow knows several."""
+    mint: Callable[[Workload, str], str] = field(kw_only=True, repr=False)
+    """A fresh token for a workload and its id, valid from now for as long as it may pend."""
 
 
 class Blueprints:
@@ -48,7 +54,6 @@ class Blueprints:
         Raises ``InvalidManifest`` and ``TemplateError`` for what can never become a pod, and
         ``KubeError`` and ``SealError`` when the key cannot be had.
         """
-        assert execution.workload is not None  # an adopted execution is never created again
         config = _executor_config(execution)
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
         template = await asyncio.to_thread(self._files.load, path)
@@ -59,9 +64,31 @@ class Blueprints:
                 "multi_namespace_mode, and name it in multi_namespace_mode_namespace_list."
             )
         key = await self._seals.key(built.namespace)
-        _fill_in(built.manifest, seal(_workload(execution), key))
-        built.manifest["metadata"]["annotations"].update(execution.annotations())
+        base = _base(built.manifest)
+        sealed = to_variables(seal(self._workload(execution), key))
+        base["env"] += [{"name": name, "value": value} for name, value in sealed.items()]
+        annotations = built.manifest["metadata"]["annotations"]
+        annotations.update(execution.annotations())
+        if execution.record.grown:
+            settings = self._deployment.settings
+            annotations[MEMORY] = give_more(
+                base,
+                settings.out_of_memory_factor,
+                settings.out_of_memory_ceiling,
+                execution.record.grown,
+            )
         return built
+
+    def forget_key(self, namespace: str) -> None:
+        """Read the seal's key anew before the next pod: a worker could not use the one we know."""
+        self._seals.forget(namespace)
+
+    def _workload(self, execution: Execution) -> bytes:
+        """As JSON, with a token that is as young as the pod; without the task's executor_config."""
+        workload = execution.workload
+        assert workload is not None  # it is rebuilt before another pod of an adopted one is made
+        token = self._deployment.mint(workload, execution.ti_id)
+        return workload.model_copy(update={"token": token}).model_dump_json().encode("utf-8")
 
     def _lay_out(self, execution: Execution, template: Manifest, override: object) -> BuiltPod:
         return build_task_pod(
@@ -84,10 +111,7 @@ class Blueprints:
         return f"{repository or DEFAULT_REPOSITORY}:{tag}"
 
     def _environment(self, template: Manifest) -> list[Manifest]:
-        environment: list[Manifest] = [
-            {"name": WORKLOAD_VARIABLE, "value": ""},  # filled in once the namespace is known
-            self._seals.variable(),
-        ]
+        environment: list[Manifest] = [self._seals.variable()]
         given = {variable.get("name") for variable in _base(template).get("env") or ()}
         if self._deployment.settings.execution_api_server_url or API_VARIABLE not in given:
             environment.append({"name": API_VARIABLE, "value": self._deployment.api_url})
@@ -103,17 +127,6 @@ def _executor_config(execution: Execution) -> Mapping[str, Any]:
     return facts_of(execution.workload).config
 
 
-def _workload(execution: Execution) -> bytes:
-    assert execution.workload is not None
-    return execution.workload.model_dump_json().encode("utf-8")
-
-
 def _base(template: Manifest) -> Manifest:
     containers = (template.get("spec") or {}).get("containers") or [{}]
     return next((each for each in containers if each.get("name") == BASE), containers[0])
-
-
-def _fill_in(manifest: Manifest, sealed: str) -> None:
-    for variable in _base(manifest)["env"]:
-        if variable["name"] == WORKLOAD_VARIABLE:
-            variable["value"] = sealed

@@ -61,10 +61,12 @@ from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import needs_time, reduce
 from podlift.executor.viewing import see
 from podlift.executor.workloads import CONNECTION_TEST, TASK, facts_of
+from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
+from podlift.pods.building import BASE
 from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
-from podlift.pods.reading import Pod
+from podlift.pods.reading import Pod, exit_code
 from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,9 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         infrastructure_retries=settings.infrastructure_retries,
         pending_failure_timeout=settings.pending_failure_timeout,
+        pending_timeout=settings.pending_timeout,
+        memory_factor=settings.out_of_memory_factor,
+        memory_ceiling=settings.out_of_memory_ceiling,
         delete_succeeded=retention.succeeded == 0,
         delete_failed=retention.failed == 0,
     )
@@ -106,9 +111,9 @@ class Control:
         self._metadata = Metadata()
         self.unheld: asyncio.Queue[WatchEvent[Pod]] = asyncio.Queue()
         """What the watch tells of pods that no execution holds, for whoever clears them away."""
-        blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
+        self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         at_once = settings.pod_creation_max_concurrency
-        self.creator = Creator(client, blueprints, self.observe, tasks, at_once)
+        self.creator = Creator(client, self._blueprints, self.observe, tasks, at_once)
         self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
         self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
         self.accounts = Accounts(asyncio.get_running_loop().time)
@@ -268,6 +273,8 @@ class Control:
             case KeepLog(verdict, again):
                 self._tasks.spawn(self._keep(execution, verdict, again))
             case Requeue(launch):
+                if execution.pod and exit_code(execution.pod, BASE) == ExitCode.WRONG_KEY:
+                    self._blueprints.forget_key(execution.namespace)
                 self._tasks.spawn(self._requeue(execution, launch))
             case Report(verdict):
                 ended = Ended(execution.number, execution.key, verdict.success, verdict.sentence)

@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
 from airflow.configuration import conf
 
-from podlift.compat import execution_api_server_url
+from podlift.compat import execution_api_server_url, fresh_token
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
 from podlift.settings import Settings
 
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.tokens import JWTGenerator
 
-def deployment_of(settings: Settings, executor_id: str, team_name: str | None) -> Deployment:
+    from podlift.executor.workloads import Workload
+
+
+_CLOCK_SKEW = 60.0
+
+
+def deployment_of(
+    settings: Settings, executor_id: str, team_name: str | None, generator: JWTGenerator
+) -> Deployment:
     """Everything that the pods of one executor have in common."""
+    valid_for = _token_lifetime(settings)
+
+    def mint(workload: Workload, subject: str) -> str:
+        return fresh_token(generator, workload, subject, valid_for)
+
     return Deployment(
         settings=settings,
         executor_id=executor_id,
         api_url=settings.execution_api_server_url or execution_api_server_url(team_name),
         airflow_version=airflow_version,
         team=team_name or "",
+        mint=mint,
     )
+
+
+def _token_lifetime(settings: Settings) -> float:
+    """Seconds from a pod's creation for which its worker may begin the task.
+
+    Airflow gives a task up when it has been queued for ``task_queued_timeout``, and looks for such
+    tasks now and then.
+    """
+    queued = conf.getfloat("scheduler", "task_queued_timeout")
+    interval = conf.getfloat("scheduler", "task_queued_timeout_check_interval")
+    return max(queued + interval, settings.pending_timeout) + _CLOCK_SKEW
 
 
 def log_folder() -> LogFolder:

@@ -26,6 +26,8 @@ REPLACED = "podlift.dev/replaced"
 """Annotation: how many pods of this execution the infrastructure took away before this one."""
 GROWN = "podlift.dev/memory-grown"
 """Annotation: how often this execution got more memory than the pod before it."""
+MEMORY = "podlift.dev/memory"
+"""Annotation: how much it got in the end."""
 LOG_PATH = "podlift.dev/log-path"
 """Annotation: where Airflow looks for the log, below its base log folder."""
 

@@ -87,7 +87,9 @@ class KubernetesExecutor(BaseExecutor):
         from podlift.kube.errors import ConfigurationError
 
         owner = f"{self.job_id or 'none'}-{uuid.uuid4().hex[:8]}"
-        engine = Engine(deployment_of(self.settings, owner, self.team_name), log_folder())
+        engine = Engine(
+            deployment_of(self.settings, owner, self.team_name, self.jwt_generator), log_folder()
+        )
         try:
             engine.start()
         except ConfigurationError as error:

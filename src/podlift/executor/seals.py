@@ -39,6 +39,10 @@ class Seals:
                 self._keys[namespace] = await self._read_or_create(namespace)
         return self._keys[namespace]
 
+    def forget(self, namespace: str) -> None:
+        """Read the Secret anew when the key is needed next: somebody may have replaced it."""
+        self._keys.pop(namespace, None)
+
     def variable(self) -> Manifest:
         """The environment variable by which a container gets the key."""
         reference = {"name": self._name, "key": ENTRY}

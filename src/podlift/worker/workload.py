@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, SealError, unseal
+from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, SealError, from_variables, unseal
 from podlift.worker.errors import WorkerError
 from podlift.worker.outcome import ExitCode
 
@@ -22,7 +22,7 @@ def take_workload(environment: MutableMapping[str, str]) -> bytes:
 
     Raises ``WorkerError`` when either is missing or they do not fit.
     """
-    sealed = environment.pop(WORKLOAD_VARIABLE, "")
+    sealed = from_variables(environment)
     keys = environment.pop(KEY_VARIABLE, "").split()
     if not sealed:
         raise WorkerError(
