@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-real lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-real chaos lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))
 	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest --cluster=$(or $(OWN),real) -m "functional$(if $(OWN), and not tools)"
+
+RUNS ?= 2
+SEED ?= 20260
+CLUSTER ?= local
+chaos: $(READY) ## Let everything go wrong between executor and cluster; RUNS=, SEED=, CLUSTER=real
+	$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED) --cluster $(CLUSTER) $(ARGS)
 
 lint: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .
