@@ -107,6 +107,12 @@ class PodParameters(BaseOperator):
     :param do_xcom_push: whether ``/airflow/xcom/return.json`` becomes the task's result.
     :param xcom_sidecar_container_security_context: security context of the container that reads
         it; default is the connection's.
+    :param infrastructure_retries: how many more pods may be started for what is not the task's
+        fault: evicted, preempted, node lost, deleted by hand. The task's own ``retries`` are not
+        touched.
+    :param out_of_memory_factor: with more than 1, a pod that ran out of memory is started again,
+        with so many times the memory.
+    :param out_of_memory_ceiling: the most memory that it may get so, for example ``16Gi``.
     :param skip_on_exit_code: an exit code, or several, with which the task is skipped.
     :param on_finish_action: ``delete_pod``, ``delete_succeeded_pod``, ``delete_active_pod`` (only
         one in which something still runs) or ``keep_pod``. A pod that has not ended when the task
@@ -231,6 +237,9 @@ class PodParameters(BaseOperator):
         base_container_status_polling_interval: float | None = None,
         do_xcom_push: bool = False,
         xcom_sidecar_container_security_context: Any = None,
+        infrastructure_retries: int = 3,
+        out_of_memory_factor: float = 1,
+        out_of_memory_ceiling: str | int | None = None,
         skip_on_exit_code: int | Container[int] | None = None,
         on_finish_action: str = "delete_pod",
         on_kill_action: str = "delete_pod",
@@ -314,6 +323,13 @@ class PodParameters(BaseOperator):
         self.log_events_on_failure = log_events_on_failure
         self.log_pod_spec_on_failure = log_pod_spec_on_failure
         self.xcom_sidecar_container_security_context = xcom_sidecar_container_security_context
+        if out_of_memory_ceiling is not None:
+            from podlift.pods.quantities import bytes_of
+
+            bytes_of(out_of_memory_ceiling)
+        self.infrastructure_retries = infrastructure_retries
+        self.out_of_memory_factor = out_of_memory_factor
+        self.out_of_memory_ceiling = out_of_memory_ceiling
         self.skip_on_exit_code = skip_on_exit_code
         self.on_finish_action = _one_of(ON_FINISH_ACTIONS, on_finish_action, "on_finish_action")
         self.on_kill_action = _one_of(ON_KILL_ACTIONS, on_kill_action, "on_kill_action")

@@ -135,9 +135,10 @@ class KubernetesPodOperator(PodParameters):
         return f"The task was told to stop, and its pod {fate}."
 
     def _options(self) -> RunOptions:
+        from podlift.pods.quantities import bytes_of
         from podlift.runs import OnFinish, OnKill, RunOptions
 
-        base = self.base_container_name
+        base, ceiling = self.base_container_name, self.out_of_memory_ceiling
         return RunOptions(
             base=base,
             schedule_timeout=self.schedule_timeout_seconds,
@@ -146,6 +147,9 @@ class KubernetesPodOperator(PodParameters):
             init_logs_of=_containers(self.init_container_logs, ()) if self.get_logs else (),
             tell_startup_events=self.log_events_on_startup,
             tell_failure_events=self.log_events_on_failure,
+            infrastructure_retries=self.infrastructure_retries,
+            memory_factor=self.out_of_memory_factor,
+            memory_ceiling=None if ceiling is None else bytes_of(str(ceiling)),
             grace_period=self.termination_grace_period,
             on_finish=OnFinish(self.on_finish_action),
             on_kill=OnKill(self.on_kill_action),

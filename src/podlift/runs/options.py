@@ -46,6 +46,12 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether what the pod waits for is told."""
     tell_failure_events: bool = True
     """Whether the pod's warning events are told when it fails."""
+    infrastructure_retries: int = 3
+    """How many more pods may be started for what is not the task's fault."""
+    memory_factor: float = 1.0
+    """How much more a pod gets that ran out of memory; with 1, no other is started for that."""
+    memory_ceiling: int | None = None
+    """Bytes that it may get at most."""
     grace_period: int | None = None
     """How long the containers get to end when the pod is deleted; None for the pod's own."""
     on_finish: OnFinish = OnFinish.DELETE_POD

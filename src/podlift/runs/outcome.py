@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from podlift.pods.diagnosis import Cause, Diagnosis, diagnose, has_succeeded
-from podlift.pods.reading import Event, Pod, exit_code, pending_reason
+from podlift.pods.memory import memory_of
+from podlift.pods.reading import Event, Pod, exit_code, is_finished, pending_reason
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +23,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The same in words, with what to do about it; empty for success."""
     started: bool = True
     """False where the base container did not start in the time it was given."""
+    ended: bool = True
+    """Whether the pod's end was observed, so that nothing of it runs any more."""
     exit_code: int | None = None
     """The base container's; None if none was observed."""
+    memory: int | None = None
+    """Bytes that the base container was allowed; None without a limit."""
 
     @property
     def succeeded(self) -> bool:
@@ -37,7 +42,7 @@ def outcome_of(pod: Pod, events: Sequence[Event], base: str, *, gone: bool) -> O
     found = diagnose(pod, events, main=base, gone=gone)
     if found is None:  # it was deleted, and nothing confirmed its end
         found = Diagnosis.of(Cause.VANISHED, "The pod's end could not be observed.")
-    return _outcome(pod, base, found, str(found))
+    return _outcome(pod, base, found, str(found), ended=gone or is_finished(pod))
 
 
 def not_started(pod: Pod, events: Sequence[Event], base: str, timeout: float) -> Outcome:
@@ -46,7 +51,7 @@ def not_started(pod: Pod, events: Sequence[Event], base: str, timeout: float) ->
     waits = pending_reason(pod, events) or f"container {base!r} has not started"
     why = str(found) if found else f"It was still pending: {waits}."
     sentence = f"did not start within {timeout:g} seconds. {why}"
-    return _outcome(pod, base, found, sentence, started=False)
+    return _outcome(pod, base, found, sentence, started=False, ended=False)
 
 
 def _outcome(
@@ -56,6 +61,7 @@ def _outcome(
     sentence: str = "",
     *,
     started: bool = True,
+    ended: bool = True,
 ) -> Outcome:
     return Outcome(
         name=pod.metadata.name,
@@ -64,5 +70,7 @@ def _outcome(
         diagnosis=diagnosis,
         sentence=sentence,
         started=started,
+        ended=ended,
         exit_code=exit_code(pod, base),
+        memory=memory_of(pod, base),
     )

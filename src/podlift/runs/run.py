@@ -15,6 +15,7 @@ from podlift.runs.following import tail_of
 from podlift.runs.listening import Listener, Moment
 from podlift.runs.options import OnKill, RunOptions
 from podlift.runs.outcome import Outcome, not_started, outcome_of
+from podlift.runs.relaunching import Launch
 from podlift.runs.starting import wait_for_start
 from podlift.runs.telling_logs import LogsOfPod
 from podlift.runs.watching import PodView
@@ -31,19 +32,31 @@ class PodRun:
     listener: Listener = field(default_factory=Listener)
 
     async def run(self, manifest: Manifest) -> Outcome:
-        """All of it: create, see it to its end, clean up.
+        """All of it: create, see it to its end, clean up; again for what was not the task's fault.
 
         A pod that has not ended is deleted when this fails or is cancelled, because nobody would
         look after it any more; unless it is to be kept when somebody ends the task.
         Raises ``PodNotCreated`` or ``PodNotObserved``.
         """
-        pod = await self.create(manifest)
+        launch = Launch(manifest, self.options)
+        while True:
+            outcome = await self._launch(launch)
+            following = launch.after(outcome)
+            if following is None:
+                return outcome
+            self.listener.warning(f"{outcome.sentence} Another pod is started.")
+            launch = following
+
+    async def _launch(self, launch: Launch) -> Outcome:
+        pod = await self.create(launch.manifest)
         view = PodView(self.client, pod, self.listener.warning)
         succeeded, kept = False, False
         try:
             await self.listener.reached(Moment.CREATED, pod)
             outcome = await self.see_to_its_end(view)
             succeeded = outcome.succeeded
+            if launch.after(outcome) is not None:
+                await self._make_room(view)
             return outcome
         except asyncio.CancelledError:
             kept = self.options.on_kill is OnKill.KEEP_POD
@@ -51,6 +64,15 @@ class PodRun:
         finally:
             if not kept:
                 await self.clean_up(view, succeeded=succeeded)
+
+    async def _make_room(self, view: PodView) -> None:
+        """See the pod gone, whose name the next one may have."""
+        if view.gone:
+            return
+        async with view.kept_current():
+            await delete(self.client, view.pod, self.listener, self.options.grace_period)
+            while not view.gone:
+                await view.change()
 
     async def create(self, manifest: Manifest) -> Pod:
         """Create the pod, or find the one of this try. Raises ``PodNotCreated``."""

@@ -69,7 +69,8 @@ def test_a_command_that_is_not_there_is_told_as_such(task: MakeTask) -> None:
 
 
 def test_a_pod_that_someone_deletes_fails_the_task(task: MakeTask, cluster: Api) -> None:
-    running = task("trap 'exit 0' TERM; echo ready; while true; do sleep 0.1; done")
+    script = "trap 'exit 0' TERM; echo ready; while true; do sleep 0.1; done"
+    running = task(script, infrastructure_retries=0)
     outcome = running.start()
     running.log.wait_for("ready")
     (pod,) = running.pods()
@@ -78,6 +79,20 @@ def test_a_pod_that_someone_deletes_fails_the_task(task: MakeTask, cluster: Api)
         outcome.result(timeout=60)
     assert failure.value.diagnosis is not None
     assert failure.value.diagnosis.cause is Cause.DELETED
+
+
+def test_a_pod_that_someone_deletes_is_started_again(task: MakeTask, cluster: Api) -> None:
+    running = task("trap 'exit 1' TERM; echo ready in $(hostname); sleep 2 & wait")
+    outcome = running.start()
+    running.log.wait_for("ready in")
+    (pod,) = running.pods()
+    cluster.request("DELETE", _path(pod))
+    outcome.result(timeout=30)
+    first = pod["metadata"]["name"]
+    assert first.endswith("-1")
+    running.log.wait_for(f"Created pod {pod['metadata']['namespace']}/{first[:-1]}2.", timeout=0)
+    running.log.wait_for("Another pod is started.", timeout=0)
+    assert running.pods() == []
 
 
 def test_a_task_that_is_killed_deletes_its_pod_and_does_not_succeed(task: MakeTask) -> None:

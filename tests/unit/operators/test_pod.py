@@ -13,7 +13,14 @@ from kubernetes import client
 
 from podlift.operators import KubernetesPodOperator
 
-HEAVY = ("aiohttp", "kubernetes", "kubernetes_asyncio", "podlift.kube", "podlift.pods")
+HEAVY = (
+    "aiohttp",
+    "kubernetes",
+    "kubernetes_asyncio",
+    "podlift.kube",
+    "podlift.runs",
+    "podlift.pods.reading",
+)
 
 
 @pytest.mark.parametrize("module", ["podlift.operators", "podlift.operators.pod"])
