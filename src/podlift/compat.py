@@ -12,6 +12,10 @@ from configparser import ConfigParser
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from podlift.pods.errors import InvalidManifest
+from podlift.pods.models import to_model
+from podlift.pods.plain import Manifest, to_manifest
+
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
 
@@ -36,6 +40,59 @@ def configured(section: str, option: str, team_name: str | None = None) -> str |
         return None
     value: str | None = conf.get(section, option, team_name=team_name)
     return value
+
+
+def has_pod_mutation_hook() -> bool:
+    """Whether somebody's ``airflow_local_settings`` or policy plugin wants to change pods."""
+    from airflow import policies
+    from airflow.settings import get_policy_plugin_manager
+
+    hook = get_policy_plugin_manager().hook.pod_mutation_hook
+    return any(each.plugin is not policies.DefaultPolicy for each in hook.get_hookimpls())
+
+
+def mutate_pod(manifest: Manifest) -> Manifest:
+    """Let the deployment's ``pod_mutation_hook`` change a pod; without one, the same manifest.
+
+    The hook gets a ``V1Pod`` of the ``kubernetes`` package, or of ``kubernetes_asyncio`` where that
+    is not installed. Raises ``InvalidManifest`` when it fails, or when the package is too old to
+    hold the pod.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html
+    """
+    if not has_pod_mutation_hook():
+        return manifest
+    from airflow import settings
+
+    hook: Any = settings.pod_mutation_hook
+    client = _kubernetes_client()
+    before = to_manifest(manifest)
+    try:
+        pod = to_model(before, "V1Pod", client)
+    except ValueError as error:
+        raise _not_for_the_hook(client, error) from error
+    if to_manifest(pod) != before:
+        raise _not_for_the_hook(client, "it does not know all of its fields")
+    try:
+        hook(pod)
+    except Exception as error:  # users' code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise InvalidManifest("", f"pod_mutation_hook failed with {what}") from error
+    return to_manifest(pod)
+
+
+def _kubernetes_client() -> Any:
+    import importlib
+    import importlib.util
+
+    installed = importlib.util.find_spec("kubernetes") is not None
+    return importlib.import_module(f"{'kubernetes' if installed else 'kubernetes_asyncio'}.client")
+
+
+def _not_for_the_hook(client: Any, why: object) -> InvalidManifest:
+    return InvalidManifest(
+        "", f"pod_mutation_hook cannot be given this pod by {client.__name__}: {why}"
+    )
 
 
 def airflow_stats() -> Any:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from podlift.compat import has_pod_mutation_hook, mutate_pod
 from podlift.executor.errors import TemplateError
 from podlift.executor.execution import MEMORY, Execution
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
 from podlift.executor.workloads import facts_of
 from podlift.pods.building import BASE, BuiltPod, build_task_pod
+from podlift.pods.checking import check_pod
 from podlift.pods.memory import give_more
 from podlift.pods.plain import Manifest
 from podlift.sealing import seal, to_variables
@@ -34,6 +37,8 @@ class Deployment:
     executor_id: str
     api_url: str
     airflow_version: str
+    home: Path = Path()
+    """Airflow's home folder, below which relative paths of templates are looked for."""
     team: str = ""
     """Name of the team that the executor serves, where Airflow knows several."""
     mint: Callable[[Workload, str], str] = field(kw_only=True, repr=False)
@@ -46,7 +51,7 @@ class Blueprints:
     def __init__(self, deployment: Deployment, seals: Seals) -> None:
         self._deployment = deployment
         self._seals = seals
-        self._files = TemplateFiles()
+        self._files = TemplateFiles(deployment.home)
 
     async def build(self, execution: Execution) -> BuiltPod:
         """The pod for the execution's current launch.
@@ -54,10 +59,14 @@ class Blueprints:
         Raises ``InvalidManifest`` and ``TemplateError`` for what can never become a pod, and
         ``KubeError`` and ``SealError`` when the key cannot be had.
         """
-        config = _executor_config(execution)
+        assert execution.workload is not None
+        facts = facts_of(execution.workload)
+        config = facts.config
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
         template = await asyncio.to_thread(self._files.load, path)
-        built = self._lay_out(execution, template, config.get("pod_override"))
+        built = self._lay_out(execution, template, config.get("pod_override"), facts.trace)
+        if has_pod_mutation_hook():
+            built = await asyncio.to_thread(_mutate, built)
         if self._out_of_sight(built.namespace):
             raise TemplateError(
                 f"The pod would be in namespace {built.namespace}, which is not watched: set "
@@ -90,7 +99,13 @@ class Blueprints:
         token = self._deployment.mint(workload, execution.ti_id)
         return workload.model_copy(update={"token": token}).model_dump_json().encode("utf-8")
 
-    def _lay_out(self, execution: Execution, template: Manifest, override: object) -> BuiltPod:
+    def _lay_out(
+        self,
+        execution: Execution,
+        template: Manifest,
+        override: object,
+        trace: Mapping[str, str],
+    ) -> BuiltPod:
         return build_task_pod(
             name=execution.name_pod(),
             namespace=self._deployment.settings.namespace,
@@ -99,7 +114,7 @@ class Blueprints:
             pod_override=override,
             image=self._image(template),
             command=() if _base(template).get("args") else WORKER,
-            env=self._environment(template),
+            env=[*self._environment(template), *_trace(trace)],
         )
 
     def _image(self, template: Manifest) -> str | None:
@@ -122,9 +137,26 @@ class Blueprints:
         return watched is not None and namespace not in watched
 
 
-def _executor_config(execution: Execution) -> Mapping[str, Any]:
-    assert execution.workload is not None
-    return facts_of(execution.workload).config
+def _trace(carrier: Mapping[str, str]) -> list[Manifest]:
+    """The task's trace for programs that it starts; the task itself has it in its workload.
+
+    https://opentelemetry.io/docs/specs/otel/context/env-carriers/
+    """
+    names = [name for name in ("traceparent", "tracestate") if carrier.get(name)]
+    return [{"name": name.upper(), "value": carrier[name]} for name in names]
+
+
+def _mutate(built: BuiltPod) -> BuiltPod:
+    """Let the deployment's hook change the pod, but not whose it is."""
+    own = built.manifest["metadata"]
+    changed = mutate_pod(built.manifest)
+    metadata = changed.setdefault("metadata", {})
+    metadata["name"] = own["name"]
+    metadata.setdefault("namespace", own["namespace"])
+    for part in ("labels", "annotations"):
+        metadata[part] = (metadata.get(part) or {}) | own[part]
+    check_pod(changed)
+    return replace(built, manifest=changed)
 
 
 def _base(template: Manifest) -> Manifest:

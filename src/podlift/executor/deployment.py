@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
-from airflow.configuration import conf
+from airflow.configuration import AIRFLOW_HOME, conf
 
 from podlift.compat import execution_api_server_url, fresh_token
 from podlift.executor.archive import LogFolder
@@ -36,6 +36,7 @@ def deployment_of(
         executor_id=executor_id,
         api_url=settings.execution_api_server_url or execution_api_server_url(team_name),
         airflow_version=airflow_version,
+        home=Path(AIRFLOW_HOME),
         team=team_name or "",
         mint=mint,
     )

@@ -27,16 +27,19 @@ BUILT_IN: Manifest = {
 class TemplateFiles:
     """Keeps what was read of each file until its modification time changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path = Path()) -> None:
+        self._home = home
         self._read: dict[str, tuple[int, Manifest]] = {}
 
     def load(self, path: str | None) -> Manifest:
         """The pod in the file; the built-in one for None. Touches the disk. Do not change it.
 
+        A relative path is below the home folder.
         Raises ``TemplateError`` in a sentence.
         """
         if not path:
             return BUILT_IN
+        path = str(self._home / path)
         try:
             changed = Path(path).stat().st_mtime_ns
             known = self._read.get(path)
