@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,7 +62,7 @@ class Blueprints:
         facts = facts_of(execution.workload)
         config = facts.config
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
-        template = await asyncio.to_thread(self._files.load, path)
+        template = await self._files.load(path)
         built = self._lay_out(execution, template, config.get("pod_override"), facts.trace)
         if has_pod_mutation_hook():
             built = await asyncio.to_thread(_mutate, built)

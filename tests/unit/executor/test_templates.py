@@ -17,28 +17,44 @@ def write(file: Path, text: str, moment: int) -> None:
     os.utime(file, (moment, moment))
 
 
-def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path) -> None:
-    file, files = tmp_path / "pod.yaml", TemplateFiles()
+async def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path) -> None:
+    now = 0.0
+    file, files = tmp_path / "pod.yaml", TemplateFiles(lambda: now)
     write(file, "kind: Pod\nmetadata: {labels: {a: b}}\n", 1)
-    first = files.load(str(file))
-    assert files.load(str(file)) is first
+    first = await files.load(str(file))
+    now = 5.0
+    assert await files.load(str(file)) is first
     write(file, "kind: Pod\n", 2)
-    assert files.load(str(file)) == {"kind": "Pod"}
+    now = 6.0
+    assert await files.load(str(file)) == {"kind": "Pod"}
 
 
-def test_without_a_file_there_is_a_template() -> None:
-    assert TemplateFiles().load(None) is BUILT_IN
+async def test_the_disk_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
+    now = 0.0
+    file, files = tmp_path / "pod.yaml", TemplateFiles(lambda: now)
+    write(file, "kind: Pod\n", 1)
+    first = await files.load(str(file))
+    file.unlink()
+    now = 0.9
+    assert await files.load(str(file)) is first
+    now = 1.0
+    with pytest.raises(TemplateError, match=r"pod\.yaml cannot be read"):
+        await files.load(str(file))
+
+
+async def test_without_a_file_there_is_a_template() -> None:
+    assert await TemplateFiles().load(None) is BUILT_IN
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [("kind: [", "not YAML"), ("- a\n", "kind Pod"), ("kind: Job\n", "kind Pod"), ("", "kind Pod")],
 )
-def test_what_is_not_a_pod_is_named(tmp_path: Path, text: str, words: str) -> None:
+async def test_what_is_not_a_pod_is_named(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(text)
     with pytest.raises(TemplateError) as caught:
-        TemplateFiles().load(str(file))
+        await TemplateFiles().load(str(file))
     assert str(file) in str(caught.value)
     assert words in str(caught.value)
 
