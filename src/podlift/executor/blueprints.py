@@ -50,7 +50,7 @@ class Blueprints:
     def __init__(self, deployment: Deployment, seals: Seals) -> None:
         self._deployment = deployment
         self._seals = seals
-        self._files = TemplateFiles(deployment.home)
+        self._files = TemplateFiles()
 
     async def build(self, execution: Execution) -> BuiltPod:
         """The pod for the execution's current launch.
@@ -62,6 +62,7 @@ class Blueprints:
         facts = facts_of(execution.workload)
         config = facts.config
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
+        path = str(self._deployment.home / path) if path else None
         template = await self._files.load(path)
         built = self._lay_out(execution, template, config.get("pod_override"), facts.trace)
         if has_pod_mutation_hook():
