@@ -9,6 +9,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
@@ -52,6 +53,10 @@ _LONG_ENOUGH = 5.0
 # After so many connections in a row with not even a bookmark, our version may be one that the
 # server will never reach, as after a restored backup. A list is the way out.
 _BARREN_CONNECTIONS = 3
+
+# After so many events the loop's other tasks get a turn: a list of thousands of objects, or what
+# arrived at once, must not hold them up.
+_AT_A_STRETCH = 50
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -162,13 +167,16 @@ async def watch(
     )
     view: View[Any] = View(source.identify)
     backoff = Backoff(timing.chance)
-    synced = False
+    synced, told = False, 0
     while True:
         try:
             async with aclosing(_list_and_follow(source, view, backoff)) as events:
                 async for event in events:
                     synced = synced or event.kind == "SYNCED"
                     yield event
+                    told += 1
+                    if told % _AT_A_STRETCH == 0:
+                        await asyncio.sleep(0)
         except KubeError as error:
             if not (synced or error.transient):
                 raise

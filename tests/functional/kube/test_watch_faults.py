@@ -331,3 +331,25 @@ async def test_leaving_the_loop_hangs_up(serve: Serve, connect: Connect) -> None
                 break
     async with asyncio.timeout(5):
         await hung_up.wait()
+
+
+async def test_a_list_of_thousands_leaves_the_loop_to_others_in_between(listen: Listen) -> None:
+    count = 2000
+    server = ApiServer()
+    server.lists.append([pod(f"p{number}", number + 1) for number in range(count)])
+    ear = await listen(server)
+    turns, told = 0, 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            if 0 < told < count:
+                turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    while told < count:
+        assert (await anext(ear.events)).kind == "ADDED"
+        told += 1
+    task.cancel()
+    assert turns >= count // 100
