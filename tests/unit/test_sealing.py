@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podlift.sealing import SealError, new_key, seal, unseal
+from podlift.sealing import SealError, from_variables, new_key, seal, to_variables, unseal
 
 KEY = new_key()
 
@@ -57,3 +57,22 @@ def test_an_error_shows_neither_the_key_nor_the_text() -> None:
 def test_a_key_that_is_none_is_refused_when_sealing() -> None:
     with pytest.raises(SealError):
         seal(b"x", "short")
+
+
+@given(st.integers(0, 400_000))
+def test_a_long_text_is_carried_by_several_variables(length: int) -> None:
+    text = "x" * length
+    variables = to_variables(text)
+    assert all(len(f"{name}={value}") < 128 * 1024 for name, value in variables.items())
+    environment = {"PATH": "/bin", **variables}
+    assert from_variables(environment) == text
+    assert environment == {"PATH": "/bin"}
+
+
+def test_what_no_pod_can_carry_is_refused_with_its_size() -> None:
+    with pytest.raises(SealError, match=r"1\.5 MB sealed"):
+        to_variables("x" * 1_500_000)
+
+
+def test_what_repeats_itself_takes_less_room() -> None:
+    assert len(seal(b"the same again " * 10_000, KEY)) < 5_000

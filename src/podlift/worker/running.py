@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podlift.worker.errors import WorkerError
-from podlift.worker.outcome import ExitCode, exit_code_of
+from podlift.worker.outcome import FAILED_STATES, ExitCode, exit_code_of
+from podlift.worker.stopping import StopNotice
 
 if TYPE_CHECKING:
     import httpx
     from airflow.executors.workloads import ExecuteTask, ExecutorWorkload
     from airflow.sdk.api.client import Client
+
+
+def _is_state(request: httpx.Request) -> bool:
+    return request.method == "PATCH" and request.url.path.endswith("/state")
+
+
+def _tells_failure(request: httpx.Request) -> bool:
+    return _is_state(request) and json.loads(request.content).get("state") in FAILED_STATES
 
 
 class StateObserver:
@@ -26,13 +35,8 @@ class StateObserver:
         self.state: str | None = None
 
     def __call__(self, response: httpx.Response) -> None:
-        request = response.request
-        if (
-            response.is_success
-            and request.method == "PATCH"
-            and request.url.path.endswith("/state")
-        ):
-            self.state = json.loads(request.content).get("state")
+        if response.is_success and _is_state(response.request):
+            self.state = json.loads(response.request.content).get("state")
 
 
 def run_workload(workload: ExecutorWorkload) -> ExitCode:
@@ -54,27 +58,48 @@ def run_workload(workload: ExecutorWorkload) -> ExitCode:
             return _run_task(workload, server)
         return ExitCode.DONE if compat.supervise_other(workload, server) else ExitCode.FAILED
     except (httpx.HTTPError, TaskAlreadyRunningError) as error:
+        code = ExitCode.REFUSED if _is_final(error) else ExitCode.UNREACHABLE
         raise WorkerError(
-            ExitCode.UNREACHABLE,
-            f"Airflow's execution API at {server} did not let the task run: {error}",
+            code, f"Airflow's execution API at {server} did not let the task run: {error}"
         ) from error
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether Airflow does not want the task to run, so that another pod would hear the same.
+
+    A token that is not taken may have been too old, and another pod gets a fresh one.
+    """
+    import httpx
+
+    if not isinstance(error, httpx.HTTPError):
+        return True
+    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 503
+    return status < 500 and status not in (401, 403, 408, 429)
 
 
 def _run_task(workload: ExecuteTask, server: str) -> ExitCode:
     from podlift import compat
 
-    observer = StateObserver()
-    with _client(server, workload.token, observer) as client:
+    observer, notice = StateObserver(), StopNotice()
+    with _client(server, workload.token, observer, notice) as client:
         code = compat.supervise(workload, client, server)
-    return exit_code_of(observer.state, code)
+    return exit_code_of(observer.state, code, stopped=notice.given)
 
 
-def _client(server: str, token: str, observer: StateObserver) -> Client:
+def _client(server: str, token: str, observer: StateObserver, notice: StopNotice) -> Client:
     import httpx
     from airflow.sdk.api.client import Client
 
+    class DiscreetClient(Client):
+        """Does not tell Airflow of a failure that came of the pod being stopped."""
+
+        def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+            if _tells_failure(request) and notice.given:
+                return httpx.Response(204, request=request)
+            return super().send(request, **options)
+
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
-    client = Client(base_url=server, limits=limits, token=token)
+    client = DiscreetClient(base_url=server, limits=limits, token=token)
     hooks = client.event_hooks
     client.event_hooks = {**hooks, "response": [*hooks["response"], observer]}
     return client

@@ -51,7 +51,12 @@ def work():
     def bad():
         raise ValueError("on purpose")
 
-    good(), bad(), Slow(task_id="slow")
+    @task
+    def unmoved():
+        print("started", flush=True)
+        time.sleep(2)
+
+    good(), bad(), unmoved(), Slow(task_id="slow")
 
 work()
 """
@@ -272,16 +277,37 @@ def test_a_pod_that_is_deleted_tells_its_task(tmp_path: Path, api: ExecutionApi)
     assert process.stdout is not None
     assert any("started" in line for line in process.stdout)
     process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert "told to stop" in out
+    # Whether that costs the task a retry is for those to say who know why the pod was stopped.
+    assert process.returncode == ExitCode.STOPPED
+    assert api.states == []
+
+
+def test_a_task_that_ends_well_after_its_pod_was_deleted_is_done(
+    tmp_path: Path, api: ExecutionApi
+) -> None:
+    process = start(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("unmoved"), KEY))
+    assert process.stdout is not None
+    assert any("started" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    assert process.returncode == ExitCode.FAILED
-    assert api.states == ["failed"]
+    assert process.returncode == ExitCode.DONE
+    assert api.states == ["success"]
 
 
 def test_a_task_that_airflow_no_longer_wants_is_not_run(tmp_path: Path, api: ExecutionApi) -> None:
     api.run_answer = 409
     code, _, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("good"), KEY))
-    assert code == ExitCode.UNREACHABLE
+    assert code == ExitCode.REFUSED
     assert api.url in err.splitlines()[-1]
+
+
+def test_a_token_that_is_not_taken_may_have_been_too_old(tmp_path: Path, api: ExecutionApi) -> None:
+    api.run_answer = 403
+    code, _, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=seal(workload("good"), KEY))
+    assert code == ExitCode.UNREACHABLE
+    assert "Traceback" not in err
 
 
 def test_that_airflow_cannot_be_reached_is_said_in_a_sentence(tmp_path: Path) -> None:
