@@ -13,6 +13,8 @@ from airflow.configuration import AIRFLOW_HOME
 from airflow.policies import hookimpl
 from airflow.settings import get_policy_plugin_manager
 
+from podlift.executor import templates
+
 if TYPE_CHECKING:
     from tests.functional.executor.conftest import Driver
 
@@ -25,8 +27,9 @@ def template(script: str) -> str:
 
 
 def test_a_relative_template_is_below_airflows_home_and_read_again_when_it_changes(
-    driver: Driver,
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(templates, "_LOOK_AGAIN", 0.0)
     folder = Path(AIRFLOW_HOME) / uuid.uuid4().hex
     folder.mkdir()
     path = f"{folder.name}/pod.yaml"
