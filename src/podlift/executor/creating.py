@@ -44,6 +44,10 @@ from podlift.sealing import SealError
 
 Observe = Callable[[Execution, Observation], None]
 
+_DENIED = "denied the request"
+"""``admission webhook "…" denied the request: …``; one that could not be asked has ``failed calling
+webhook`` (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/).
+"""
 _LONGEST_WAIT = 30.0
 """Seconds between two tries for one pod, at most."""
 
@@ -114,7 +118,9 @@ class Creator:
             built = await self._blueprints.build(execution)
             execution.namespace = built.namespace
             asked = clock()
-            pod = await self._client.create(PODS, built.manifest, built.namespace, type=Pod)
+            pod = await self._client.create(
+                PODS, built.manifest, built.namespace, strict=True, type=Pod
+            )
             metrics.pod_created(clock() - asked)
         except AlreadyExists:
             return await self._whose(execution)
@@ -152,11 +158,14 @@ class Creator:
             retry_after = error.retry_after if isinstance(error, ApiError) else None
             # The rate holds everybody back; the one that was refused is not to be the last.
             wait = self._pace.refused(asyncio.get_running_loop().time(), retry_after)
-        return CreateDelayed(f"The pod is not created yet: {error}", wait)
+        # The words of one refusal and the next differ in their figures.
+        return CreateDelayed(f"The pod is not created yet: {error}", wait, type(error).__name__)
 
 
 def _may_pass(error: KubeError) -> bool:
     """Whether the server's answer is about itself or the moment, and not about the pod."""
+    if isinstance(error, ApiError) and _DENIED in error.message:
+        return False  # whatever status the webhook gave its verdict
     return error.transient or isinstance(
         error, Unauthorized | ConfigurationError | UnexpectedAnswer
     )

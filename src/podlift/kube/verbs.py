@@ -152,6 +152,7 @@ class Verbs:
         namespace: str | None = None,
         *,
         dry_run: bool = False,
+        strict: bool = False,
     ) -> Manifest: ...
 
     @overload
@@ -162,6 +163,7 @@ class Verbs:
         namespace: str | None = None,
         *,
         dry_run: bool = False,
+        strict: bool = False,
         type: type[T],
     ) -> T: ...
 
@@ -172,16 +174,20 @@ class Verbs:
         namespace: str | None = None,
         *,
         dry_run: bool = False,
+        strict: bool = False,
         type: Any = Manifest,
     ) -> Any:
         """Creates an object and gives it back as the server filled it in.
 
         It is asked once. After ConnectionFailed the object may be there or not; a repeated create
-        with the same name then raises AlreadyExists. With `dry_run` the server checks, refuses
-        unknown fields as well (which it otherwise drops with a warning), and keeps nothing.
+        with the same name then raises AlreadyExists. With `strict` the server refuses unknown
+        fields, which it otherwise drops with a warning; with `dry_run` too, and it keeps nothing.
         """
         path = _collection(resource, namespace)
-        query = _given(dryRun="All", fieldValidation="Strict") if dry_run else []
+        query = _given(
+            dryRun="All" if dry_run else "",
+            fieldValidation="Strict" if strict or dry_run else "",
+        )
         answer = await self._transport.request("POST", path, query=query, body=encode(manifest))
         return decode(answer, type)
 
