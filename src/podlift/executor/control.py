@@ -66,7 +66,7 @@ from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
 from podlift.pods.building import BASE
 from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
-from podlift.pods.reading import Pod, exit_code
+from podlift.pods.reading import Pod, exit_code, is_deleted
 from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -240,6 +240,8 @@ class Control:
         self._last_seen(execution, pod)
         now = asyncio.get_running_loop().time()
         self.observe(execution, see(pod, now, execution.events))
+        if is_deleted(pod) and execution.record.state is State.RUNNING:
+            self.keeper.follow(execution)  # its log goes with it
 
     def _last_seen(self, execution: Execution, pod: Pod) -> None:
         if execution.record.uid in ("", pod.metadata.uid):
@@ -289,6 +291,7 @@ class Control:
                 self._forget(execution)
 
     def _forget(self, execution: Execution) -> None:
+        self.keeper.forget(execution)
         self._executions.pop(execution.id, None)
         self._timed.pop(execution.id, None)
         if self._latest.get(execution.ti_id) is execution:

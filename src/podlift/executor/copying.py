@@ -77,7 +77,7 @@ class Copier:
             return Copied(gap=f"The log cannot be had: node {node} does not answer.")
         deadline, wait = clock() + _PATIENCE, 0.5
         while True:
-            attempt = _Attempt(self._client, self._in_thread, pod, draft)
+            attempt = Attempt(self._client, self._in_thread, pod, draft)
             try:
                 await attempt.copy(failed, base)
                 return attempt.copied()
@@ -94,13 +94,17 @@ class Copier:
             self._mute[node] = clock() + _MUTE
             return attempt.copied(f"The log cannot be had: {why}")
 
+    def attempt(self, pod: Pod, draft: Draft) -> Attempt:
+        """One that is not repeated, to follow a log with."""
+        return Attempt(self._client, self._in_thread, pod, draft)
+
 
 class _Silence(Exception):
     """Nothing came for too long."""
 
 
-class _Attempt:
-    """Copies from the beginning, once. What came before it failed is kept."""
+class Attempt:
+    """Copies from the beginning, once. What came before it failed or was cancelled is kept."""
 
     def __init__(self, client: Client, in_thread: InThread, pod: Pod, draft: Draft) -> None:
         self._client = client
@@ -112,6 +116,7 @@ class _Attempt:
         self._spilled = False
 
     def copied(self, gap: str = "") -> Copied:
+        """What it has come to by now."""
         sample = self._sample or bytes(self._buffer[:_SAMPLE])
         return Copied(sample, bytes(self._buffer), gap)
 
@@ -127,6 +132,22 @@ class _Attempt:
         if base:
             await self._pieces(BASE)
 
+    async def follow(self) -> None:
+        """Copy what the task's container writes until it ends.
+
+        Raises ``KubeError`` and ``OSError``.
+        """
+        metadata = self._pod.metadata
+        pieces = self._client.log_pieces(metadata.name, metadata.namespace, BASE, follow=True)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await self._add(piece, BASE)
+
+    async def _add(self, piece: bytes, container: str) -> None:
+        self._buffer += piece
+        if len(self._buffer) >= _PIECE:
+            await self._spill(container)
+
     def _say(self, sentence: str) -> None:
         if self._buffer and not self._buffer.endswith(b"\n"):
             self._buffer += b"\n"
@@ -141,9 +162,7 @@ class _Attempt:
         )
         async with aclosing(pieces):
             while piece := await self._next(pieces):
-                self._buffer += piece
-                if len(self._buffer) >= _PIECE:
-                    await self._spill(container)
+                await self._add(piece, container)
 
     async def _next(self, pieces: AsyncGenerator[bytes, None]) -> bytes:
         try:

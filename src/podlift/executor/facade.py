@@ -67,6 +67,7 @@ class KubernetesExecutor(BaseExecutor):
         self._current: dict[WorkloadKey, int] = {}
         """Number of each workload's present execution. One that was deferred can be queued
         again before we hear that its former execution ended, under the same key."""
+        self._being_saved: list[Any] = []
 
     @property
     def settings(self) -> Settings:
@@ -118,6 +119,9 @@ class KubernetesExecutor(BaseExecutor):
         engine = self._started()
         for notice in engine.take():
             self._pass_on(notice)
+        # The scheduler takes the entries out of their queue while it saves them, and SQLAlchemy
+        # holds on to none: what nobody else has is empty by then, and none of them is saved.
+        self._being_saved = list(self._task_event_logs)
         engine.check()
 
     def _pass_on(self, notice: Notice) -> None:
@@ -167,7 +171,13 @@ class KubernetesExecutor(BaseExecutor):
         that turn out to have no pod are reported as failed.
         """
         orphans = tuple(
-            Orphan(next(self._numbers), ti.key, str(ti.id), ti.state == TaskInstanceState.QUEUED)
+            Orphan(
+                next(self._numbers),
+                ti.key,
+                str(ti.id),
+                queued=ti.state == TaskInstanceState.QUEUED,
+                left_by=ti.queued_by_job_id,
+            )
             for ti in tis
         )
         for orphan in orphans:

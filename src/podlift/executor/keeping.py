@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from podlift.executor import metrics
 from podlift.executor.archive import KEPT_LOG_LIMIT, Draft, LogFolder, add_to_index, kept_file
@@ -20,6 +20,7 @@ from podlift.executor.copying import Copied, Copier
 from podlift.executor.execution import Execution
 from podlift.executor.log_lines import cause_lines, log_line, undated_line
 from podlift.executor.remote_logging import RemoteLogging, There
+from podlift.executor.salvaging import Salvage
 from podlift.executor.state import Verdict
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
@@ -96,6 +97,35 @@ class Keeper:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._threads = ThreadPoolExecutor(_AT_ONCE, "podlift-keeping")
         self._copier = Copier(client, self._in_thread)
+        self._salvages: dict[str, Salvage] = {}
+        self._following: set[asyncio.Task[None]] = set()
+
+    def follow(self, execution: Execution) -> None:
+        """Somebody is deleting the execution's pod: begin to keep its log now, while it is there.
+
+        ``keep`` then finds it; where nothing is to be kept in the end, ``forget`` is to be called.
+        Calling it again for the same pod does nothing.
+        """
+        pod, log_path = execution.pod, execution.log_path
+        file = self._folder.path(log_path) if log_path else None
+        if pod is None or file is None or pod.metadata.uid in self._salvages:
+            return
+        target = kept_file(file, execution.pod_name, execution.id)
+        draft = Draft(target, self._folder, self._limit)
+        salvage = Salvage(self._copier, self._in_thread, pod, draft, file)
+        self._salvages[pod.metadata.uid] = salvage
+        self._spawn(salvage.run())
+
+    def forget(self, execution: Execution) -> None:
+        """Nothing will be kept of the execution's pod any more."""
+        uid = execution.pod.metadata.uid if execution.pod else ""
+        if (salvage := self._salvages.pop(uid, None)) is not None:
+            self._spawn(salvage.discard())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
     async def keep(
         self, execution: Execution, verdict: Verdict, *, relaunched: bool = False
@@ -146,10 +176,11 @@ class Keeper:
         return replace(subject, events=listing.items, sentence=sentence)
 
     async def _keep(self, subject: _Subject, file: Path) -> str:
+        salvage = self._salvages.pop(subject.pod.metadata.uid, None) if subject.pod else None
         target = kept_file(file, subject.pod_name, subject.execution_id)
-        draft = Draft(target, self._folder, self._limit)
+        draft = salvage.draft if salvage else Draft(target, self._folder, self._limit)
         try:
-            return await self._write(subject, file, draft)
+            return await self._write(subject, file, draft, salvage)
         except OSError as error:
             await self._in_thread(draft.abandon)
             return f"The log could not be kept in {file.parent}: {error.strerror or error}."
@@ -157,15 +188,19 @@ class Keeper:
             draft.abandon()  # small files; there is nobody left to wait for a thread
             raise
 
-    async def _write(self, subject: _Subject, file: Path, draft: Draft) -> str:
+    async def _write(
+        self, subject: _Subject, file: Path, draft: Draft, salvage: Salvage | None
+    ) -> str:
         """Returns what is missing. Raises ``OSError``."""
         here = await self._in_thread(file.exists)
         remote = None if here else await self._active_remote()
         brought = here or (remote is not None and _code(subject.pod) in _BROUGHT_BY_THE_WORKER)
         if brought and not subject.needs_a_cause and not subject.relaunched:
+            if salvage:
+                await salvage.discard()
             return ""
-        copied = Copied()
-        if subject.pod is not None:
+        copied = await salvage.take() if salvage else Copied()
+        if subject.pod is not None and not copied.sample:
             copied = await self._copier.copy(
                 subject.pod, draft, base=not brought, others=not subject.success
             )

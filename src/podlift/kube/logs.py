@@ -58,14 +58,18 @@ class Logs:
         since_time: datetime | str | None = None,
         timestamps: bool = False,
         limit_bytes: int | None = None,
+        follow: bool = False,
         silence: float | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """The log as it is now, in pieces as they come: one of any size takes little memory.
 
-        The pieces end anywhere, also in the middle of a line. Raises ConnectionFailed when nothing
-        comes for `silence` seconds.
+        The pieces end anywhere, also in the middle of a line. With `follow` they come as they are
+        written, until the container ends. Raises ConnectionFailed when nothing comes for `silence`
+        seconds.
         """
         query = log_query(container, tail_lines, since_time, timestamps, False, limit_bytes)
+        if follow:
+            query.append(("follow", "true"))
         path = PODS.path(namespace, name, "log")
         async with self._transport.stream(path, query=query, silence=silence) as pieces:
             async for piece in pieces:
