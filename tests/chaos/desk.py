@@ -43,6 +43,8 @@ class Desk:
     on_begin: Callable[[Run, list[Run]], None]
     runs: list[Run] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    journal: list[str] = field(default_factory=list)
+    """Every question and its answer, for whoever looks for a mistake."""
     _open: defaultdict[int, dict[str, Run]] = field(default_factory=lambda: defaultdict(dict))
     _replies: dict[str, int] = field(default_factory=dict)
     _rest: bytes = b""
@@ -94,8 +96,10 @@ class Desk:
                 answer = await self._end(plan, pod_uid, ti_id)
             case _:
                 self.pod_ended(pod_uid, plan.index, "stopped")
-                return
-        self._reply(pod_uid, answer)
+                answer = ""
+        self.journal.append(f"{time.time():.3f} {what} {index} {ti_id} {pod_uid} -> {answer}")
+        if answer:
+            self._reply(pod_uid, answer)
 
     async def _begin(self, plan: Plan, pod_uid: str, ti_id: str) -> str:
         if not await self._in_thread(self.rows.begin, ti_id, pod_uid):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,8 @@ class Observer:
     together: list[str] = field(default_factory=list)
     """Moments at which one task instance had two living pods, in words."""
     problems: list[str] = field(default_factory=list)
+    journal: list[str] = field(default_factory=list)
+    """Every change of a pod, for whoever looks for a mistake."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -79,6 +82,7 @@ class Observer:
 
     def _see(self, kind: str, pod: Object) -> None:
         metadata = pod["metadata"]
+        self.journal.append(_line(kind, pod))
         seen = self.pods.get(metadata["uid"])
         if seen is None:
             notes = metadata.get("annotations", {})
@@ -106,6 +110,25 @@ class Observer:
     def left(self) -> list[str]:
         """Names of the pods that are still there."""
         return sorted(seen.name for seen in self.pods.values() if not seen.gone)
+
+
+def _line(kind: str, pod: Object) -> str:
+    metadata, status = pod["metadata"], pod.get("status", {})
+    notes = metadata.get("annotations", {})
+    states = [next(iter(each["state"]), "") for each in status.get("containerStatuses", ())]
+    facts = (
+        f"{time.time():.3f}",
+        kind,
+        notes.get("map_index"),
+        metadata["name"],
+        metadata["uid"],
+        status.get("phase"),
+        status.get("reason", ""),
+        *states,
+        "deleting" if "deletionTimestamp" in metadata else "",
+        notes.get("podlift.dev/executor"),
+    )
+    return " ".join(str(fact) for fact in facts if fact != "")
 
 
 def is_over(pod: Object) -> bool:

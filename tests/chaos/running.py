@@ -193,6 +193,11 @@ class Stage:
                 return
             await asyncio.sleep(1.0)
 
+    def write_journals(self) -> None:
+        """What the desk and the observer saw, for ``--keep``."""
+        (self.folder / "desk.txt").write_text("\n".join(self.desk.journal))
+        (self.folder / "pods.txt").write_text("\n".join(self.observer.journal))
+
     def evidence(self) -> Evidence:
         """What was seen, for the judge."""
         return Evidence(
@@ -229,6 +234,7 @@ async def run(scene: Scene, seed: int, tasks: int) -> Result:
             evidence = stage.evidence()
         finally:
             await stage.crew.stop()
+            stage.write_journals()
         late = [each for each in stage.crew.failures if each not in evidence.failures]
         seconds = time.monotonic() - began
         slowest = [
