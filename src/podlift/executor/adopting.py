@@ -49,6 +49,7 @@ class Adopter:
         self._control = control
         self._claims = claims
         self._namespaces = tuple(namespaces)
+        self._executor_id = executor_id
         self._job = job_of(executor_id)
         self._metadata = Metadata()
         self._notify = notify
@@ -122,13 +123,15 @@ class Adopter:
             self._control.revoke(Revoke(orphan.ti_id))
 
     async def _claim(self, orphan: Orphan, pod: Pod, marks: Marks) -> Pod:
-        while True:
+        owner = owner_of(pod)
+        if owner == self._executor_id:
+            return pod
+        if job_of(owner) in (None, orphan.left_by) or await self._is_ours(orphan, owner):
             try:
                 return await self._claims.claim(pod, marks)
             except Taken as taken:
-                if not await self._is_ours(orphan, owner_of(taken.pod)):
-                    raise
-                pod = taken.pod
+                return await self._claim(orphan, taken.pod, marks)
+        raise Taken(pod)
 
     async def _is_ours(self, orphan: Orphan, rival: str) -> bool:
         """Ask Airflow's database which of two schedulers a task instance belongs to.

@@ -40,6 +40,8 @@ class Orphan:
     ti_id: str
     queued: bool = False
     """Whether it was queued when it was left: its task has not begun, or not gone on."""
+    left_by: int | None = None
+    """The job of the scheduler that left it, as Airflow has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,14 @@ class Database:
         if not self._rows(ti_id):
             self.add(ti_id, state, task_id=task_id)
 
+    def put(self, ti_id: str, state: str, **values: Any) -> None:
+        """A task instance in this state, whether there was one or not."""
+        self.add_new(ti_id, state, task_id="task")
+        self.set(ti_id, state=state, **values)
+
     def add_former_try(self, ti_id: str) -> None:
         """A try that is over; the task instance has another id for its next one."""
+        self.remove(ti_id)
         row = {
             "task_instance_id": uuid.UUID(ti_id),
             "dag_id": "shells",
@@ -63,6 +69,11 @@ class Database:
             "pool_slots": 1,
         }
         self._write(insert(TaskInstanceHistory).values(**row))
+
+    def remove(self, ti_id: str) -> None:
+        """No such task instance is known any more."""
+        table: Any = TaskInstance.__table__
+        self._write(table.delete().where(table.c.id == uuid.UUID(ti_id)))
 
     def set(self, ti_id: str, **values: Any) -> None:
         """Change columns of a task instance."""

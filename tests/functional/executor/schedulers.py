@@ -33,7 +33,7 @@ class Scheduler:
             self._order("queue", task)
 
     def adopt(self, *tasks: Any, state: str = "running") -> None:
-        self._order("adopt", [{"id": t.ti.id, "key": t.ti.key, "state": state} for t in tasks])
+        self._order("adopt", [vars(left_behind(task, state)) for task in tasks])
 
     def _order(self, what: str, of: Any) -> None:
         with self._orders.open("a") as file:
@@ -141,6 +141,7 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def left_behind(task: Any, state: str = "running") -> Any:
+def left_behind(task: Any, state: str = "running", job_id: int = 7) -> Any:
     """A task instance as the scheduler reads it from its database, when another one has died."""
-    return SimpleNamespace(id=task.ti.id, key=task.ti.key, state=state)
+    ti = task.ti
+    return SimpleNamespace(id=ti.id, key=ti.key, state=state, queued_by_job_id=job_id)

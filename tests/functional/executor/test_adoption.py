@@ -16,7 +16,7 @@ pytestmark = pytest.mark.functional
 
 def orphan(task: Any, state: str = "running") -> Any:
     """The task instance as the scheduler reads it from its database."""
-    return SimpleNamespace(id=task.ti.id, key=task.ti.key, state=state)
+    return SimpleNamespace(id=task.ti.id, key=task.ti.key, state=state, queued_by_job_id=None)
 
 
 def die(driver: Driver) -> None:

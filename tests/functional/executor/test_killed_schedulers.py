@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.functional.executor.database import Database, use_database
 from tests.functional.executor.holding import Hold, HoldingServer
 from tests.functional.executor.schedulers import left_behind, until
 
 if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
     from tests.functional.executor.conftest import Driver, MakeDriver, StartScheduler
+    from tests.functional.executor.database import Database
     from tests.functional.executor.schedulers import Scheduler
 
 pytestmark = pytest.mark.functional
@@ -27,8 +27,7 @@ POD = r"/pods/[^/]+"
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = use_database(tmp_path, monkeypatch)
+def database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     database.add_job(DEAD)
     database.add_job(NEXT)
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "1")
@@ -63,8 +62,7 @@ def successor(make_driver: MakeDriver, database: Database) -> Callable[..., Driv
 
 def in_state(database: Database, task: Any, state: str) -> None:
     """What Airflow knows of the task; whoever adopts it is named in the same transaction."""
-    database.add(str(task.ti.id), state, task_id=task.ti.task_id)
-    database.set(str(task.ti.id), queued_by_job_id=NEXT)
+    database.put(str(task.ti.id), state, queued_by_job_id=NEXT)
 
 
 def adopt(driver: Driver, task: Any, state: str = "running") -> None:

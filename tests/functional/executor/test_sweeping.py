@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.functional.executor.database import Database, use_database
 
 if TYPE_CHECKING:
     from tests.functional.executor.conftest import Driver, MakeDriver
+    from tests.functional.executor.database import Database
 
 pytestmark = pytest.mark.functional
 
@@ -19,8 +18,7 @@ DEAD, NEXT = 7, 8
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = use_database(tmp_path, monkeypatch)
+def database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     database.add_job(NEXT)
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "1")
     return database
@@ -77,7 +75,7 @@ def test_the_time_counts_from_the_pods_end_whoever_made_it(
     task = first.task("exit 3")
     first.queue(task)
     left_by_a_dead_one(first, task)
-    database.add(str(task.ti.id), "failed")
+    database.put(str(task.ti.id), "failed")
     second = make_driver(job_id=NEXT, failed_pod_retention=3)
     second.no_pods()
     assert second.ends(task) == []
@@ -89,7 +87,7 @@ def test_pods_that_are_kept_for_ever_are_kept_by_the_next_scheduler_too(
     task = dead.task("exit 3")
     dead.queue(task)
     left_by_a_dead_one(dead, task)
-    database.add(str(task.ti.id), "failed")
+    database.put(str(task.ti.id), "failed")
     driver = make_driver(job_id=NEXT, delete_worker_pods_on_failure=False)
     beat(driver, 2.5)
     assert names(driver) == {task.ti.task_id}
@@ -101,7 +99,7 @@ def test_completed_pods_of_a_dead_scheduler_do_not_linger(
     tasks = [dead.task("echo kept; exit 0"), dead.task("echo kept; exit 3")]
     dead.queue(*tasks)
     left_by_a_dead_one(dead, *tasks)
-    database.add(str(tasks[0].ti.id), "success")
+    database.put(str(tasks[0].ti.id), "success")
     database.add_former_try(str(tasks[1].ti.id))  # it is up for its next try, with another id
     driver.no_pods()
     assert ["kept" in driver.kept_log(task) for task in tasks] == [True, True]
@@ -118,8 +116,8 @@ def test_a_live_schedulers_pods_and_those_of_tasks_that_wait_are_left(
     alive.end(over)
     dead.queue(waiting)
     left_by_a_dead_one(dead, waiting)
-    database.add(str(over.ti.id), "success")
-    database.add(str(waiting.ti.id), "running")
+    database.put(str(over.ti.id), "success")
+    database.put(str(waiting.ti.id), "running")
     beat(driver, 2.5)
     assert names(driver) == {over.ti.task_id, waiting.ti.task_id}
     database.set(str(waiting.ti.id), state="failed")
@@ -132,6 +130,7 @@ def test_another_airflows_pods_are_left_and_said_once(
     task = dead.task("exit 0")
     dead.queue(task)
     left_by_a_dead_one(dead, task)
+    database.remove(str(task.ti.id))
     beat(driver, 3.5)
     assert names(driver) == {task.ti.task_id}
     said = [text for text in caplog.messages if "does not know" in text]
@@ -139,8 +138,9 @@ def test_another_airflows_pods_are_left_and_said_once(
 
 
 def test_a_pod_with_broken_annotations_is_left_and_said_once(
-    driver: Driver, database: Database, caplog: pytest.LogCaptureFixture
+    make_driver: MakeDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
+    driver = make_driver()
     pod = {
         "metadata": {
             "name": "strange",

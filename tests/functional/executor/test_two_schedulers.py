@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.functional.executor.database import Database, use_database
 from tests.functional.executor.schedulers import left_behind, until
 
 if TYPE_CHECKING:
     from tests.functional.executor.conftest import Driver, MakeDriver, StartScheduler
+    from tests.functional.executor.database import Database
 
 pytestmark = pytest.mark.functional
 
@@ -18,8 +17,7 @@ DEAD, ONE, OTHER = 7, 8, 9
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = use_database(tmp_path, monkeypatch)
+def database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     for job in (DEAD, ONE, OTHER):
         database.add_job(job)
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "60")
@@ -28,8 +26,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
 
 def known(database: Database, task: Any, state: str, job_id: int) -> None:
     """What Airflow knows of a task."""
-    database.add(str(task.ti.id), state, task_id=task.ti.task_id)
-    database.set(str(task.ti.id), queued_by_job_id=job_id)
+    database.put(str(task.ti.id), state, queued_by_job_id=job_id)
 
 
 def owner(driver: Driver) -> str:
@@ -85,7 +82,7 @@ def test_a_scheduler_that_was_only_slow_says_nothing_and_deletes_nothing(
     assert [slow.ends(task) for task in tasks] == [[], []]
     assert owner(driver).startswith(f"{ONE}-")
     assert driver.executor.running == {tasks[1].ti.key}
-    driver.executor.revoke_task(ti=tasks[1].ti)
+    driver.executor.revoke_task(ti=tasks[1].ti)  # type: ignore[arg-type]
     driver.no_pods()
     assert slow.ends(tasks[1]) == []
 
@@ -130,7 +127,7 @@ def test_a_task_that_is_taken_back_while_its_pod_is_taken_over_leaves_no_pod(
     dead.pod("Running")
     dead.executor.end()
     assert driver.executor.try_adopt_task_instances([left_behind(task)]) == []
-    driver.executor.revoke_task(ti=task.ti)
+    driver.executor.revoke_task(ti=task.ti)  # type: ignore[arg-type]
     driver.no_pods()
     assert driver.ends(task) == []
     assert driver.executor.running == set()
