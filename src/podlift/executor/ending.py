@@ -139,9 +139,13 @@ def create_next(record: Record) -> Step:
 
 
 def _report(record: Record, policy: Policy) -> Step:
-    assert record.verdict is not None
-    effects: list[Effect] = [] if record.silent else [Report(record.verdict)]
-    wanted = not (policy.delete_succeeded if record.verdict.success else policy.delete_failed)
+    verdict = record.verdict
+    assert verdict is not None
+    effects: list[Effect] = [] if record.silent else [Report(verdict)]
+    if not record.silent and not verdict.success and verdict.cause != Cause.FAILED:
+        # Where the log is lost with the scheduler's disk, the event log still says why.
+        effects.insert(0, Tell(verdict.sentence))
+    wanted = not (policy.delete_succeeded if verdict.success else policy.delete_failed)
     # A pod in which the task could still begin is never left behind.
     leave = record.ended and (wanted or not record.uid)
     record, more = gone(record) if leave else delete(record)

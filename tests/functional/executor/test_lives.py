@@ -190,17 +190,6 @@ def test_a_pod_that_is_deleted_while_it_pends_is_replaced(driver: Driver) -> Non
     assert driver.ends(task) == []
 
 
-def test_a_pod_that_is_deleted_while_it_runs_fails_its_task(driver: Driver) -> None:
-    task = driver.task("trap 'exit 143' TERM; sleep 30 & wait")
-    driver.queue(task)
-    name = driver.pod("Running")["metadata"]["name"]
-    driver.cluster.request("DELETE", f"/api/v1/namespaces/{driver.namespace}/pods/{name}")
-    state, info = driver.end(task)
-    assert state == "failed"
-    assert "deleted" in info
-    driver.no_pods()
-
-
 def test_a_task_that_is_revoked_leaves_no_pod_and_no_event(driver: Driver) -> None:
     task = driver.task("sleep 30")
     driver.queue(task)
