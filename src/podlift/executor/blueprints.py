@@ -41,6 +41,8 @@ class Deployment:
     """Airflow's home folder, below which relative paths of templates are looked for."""
     team: str = ""
     """Name of the team that the executor serves, where Airflow knows several."""
+    queued_timeout: float = 600.0
+    """``[scheduler] task_queued_timeout``: seconds after which Airflow takes a task back."""
     mint: Callable[[Workload, str], str] = field(kw_only=True, repr=False)
     """A fresh token for a workload and its id, valid from now for as long as it may pend."""
 

@@ -212,6 +212,19 @@ class Control:
             self.observe(execution, Tick(now))
         self.accounts.report(self._executions.values(), self.creator.rate)
 
+    async def keep_queued(self) -> None:
+        """Where ``pending_timeout`` says how long tasks may wait, keep Airflow from deciding it."""
+        while self._policy.pending_timeout:
+            await asyncio.sleep(self._deployment.queued_timeout / 4)
+            over = (State.RUNNING, State.DELETING, State.GONE)
+            waiting = [
+                each.ti_id
+                for each in self._executions.values()
+                if each.whose.workload == TASK and each.record.state not in over
+            ]
+            if waiting:
+                await self._metadata.keep_queued(waiting)
+
     def describe(self, now: float) -> str:
         """How things stand, for a person; from any thread."""
         census = count(list(self._executions.values()), now)

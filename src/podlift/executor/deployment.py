@@ -38,6 +38,7 @@ def deployment_of(
         airflow_version=airflow_version,
         home=Path(AIRFLOW_HOME),
         team=team_name or "",
+        queued_timeout=conf.getfloat("scheduler", "task_queued_timeout"),
         mint=mint,
     )
 

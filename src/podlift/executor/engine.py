@@ -151,6 +151,7 @@ class Engine:
                 client, self._control, claims, self._control.keeper, executor_id, settings
             )
             forever = [self._control.creator.run(), self._tick(), sweeper.run()]
+            forever.append(self._control.keep_queued())
             forever += [self._watch(client, namespace) for namespace in namespaces]
             running = [asyncio.ensure_future(work) for work in forever]
             for future in running:
