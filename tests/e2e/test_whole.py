@@ -49,12 +49,12 @@ def seen(
             kubeconfig=cluster.kubeconfig,
             namespace=space,
             address=machine.address,
-            template=_template(machine, folder / "pods"),
+            template=template_of(machine, folder / "pods"),
         )
         return asyncio.run(play(scene))
 
 
-def _template(machine: Machine, home: Path) -> dict[str, Any]:
+def template_of(machine: Machine, home: Path) -> dict[str, Any]:
     """Task pods have a home of their own: what Airflow shows of their logs came the kept way."""
     home.mkdir()
     (home / "airflow.cfg").touch()  # or every pod would write one

@@ -85,14 +85,14 @@ async def play(scene: Scene) -> Seen:
     write_configuration(home, serving, keys, {"podlift": podlift})
     environment = airflow_environment(home, os.environ)
     environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = scene.database
-    await _migrate(home, environment)
+    await migrate(home, environment)
     async with AsyncExitStack() as ending:
         api = await ending.enter_async_context(AirflowApi(serving.url, ADMIN, keys.password))
         airflow = AirflowProcesses(home, environment)
         ending.push_async_callback(airflow.stop)
         await airflow.start(API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
         await airflow.wait_ready(api, _READY_SECONDS)
-        rest = await ending.enter_async_context(_Rest(serving.url, keys.password))
+        rest = await ending.enter_async_context(Rest(serving.url, keys.password))
         client = await ending.enter_async_context(
             Client(await load_connection(scene.kubeconfig, in_cluster=False))
         )
@@ -105,7 +105,7 @@ async def play(scene: Scene) -> Seen:
     return seen
 
 
-async def _migrate(home: Home, environment: dict[str, str]) -> None:
+async def migrate(home: Home, environment: dict[str, str]) -> None:
     with (home.process_logs / "db-migrate.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "airflow", "db", "migrate"),
@@ -146,7 +146,7 @@ async def _settled(client: Client, namespace: str) -> list[dict[str, Any]]:
         await asyncio.sleep(0.5)
 
 
-async def _look(rest: _Rest, seen: Seen) -> None:
+async def _look(rest: Rest, seen: Seen) -> None:
     base = f"/dags/{DAG}/dagRuns/{RUN}/taskInstances"
     for each in (await rest.get(f"{base}?limit=100"))["task_instances"]:
         task, index = each["task_id"], each["map_index"]
@@ -164,14 +164,14 @@ async def _look(rest: _Rest, seen: Seen) -> None:
             seen.xcoms[label] = value["value"]
 
 
-class _Rest:
+class Rest:
     """Airflow's REST API, as an administrator reads it."""
 
     def __init__(self, url: str, password: str) -> None:
         self._url = url
         self._password = password
 
-    async def __aenter__(self) -> _Rest:
+    async def __aenter__(self) -> Rest:
         self._session = aiohttp.ClientSession(raise_for_status=True)
         login = {"username": ADMIN, "password": self._password}
         async with self._session.post(f"{self._url}/auth/token", json=login) as answer:
