@@ -17,6 +17,7 @@ from tests.chaos.plans import Blow, Strike
 
 ROOT = Path(__file__).resolve().parents[2]
 _ENDING = 20.0
+_MOST_FAILURES = 10
 _HELD = ("slots", "running", "census")
 
 
@@ -146,6 +147,8 @@ class Crew:
         text = life.journal.with_suffix(".log").read_text(errors="replace")[-3000:]
         what = f"{life.journal.stem} ended by itself with {life.dead.result()}"
         self.failures.append(f"{what}:\n{text}")
+        if len(self.failures) > _MOST_FAILURES:
+            raise RuntimeError(f"Schedulers do not stay alive. {self.failures[-1]}")
         self._start(slot)
 
     def look_after(self) -> None:
