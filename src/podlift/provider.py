@@ -17,7 +17,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Podlift",
         "description": "Apache Airflow on Kubernetes: a pod for every task.",
         "executors": ["podlift.executor.KubernetesExecutor"],
-        "cli": ["podlift.provider.get_cli_commands"],
+        "cli": ["podlift.commands.definition.get_cli_commands"],
         "config": {
             SECTION: {
                 "description": (
@@ -28,14 +28,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
-
-
-def get_cli_commands() -> list[Any]:
-    """Commands that the package adds to ``airflow``: none, which has to be said.
-
-    Airflow otherwise imports the executor at every start of ``airflow`` to ask it, and warns.
-    """
-    return []
 
 
 def _described(option: Option) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""The commands and their arguments, in Airflow's own words for them.
+
+Airflow imports this module at every start of ``airflow``, whatever is run: so nothing else of
+Podlift is imported here, and each command's code only when it is run.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import Any
+
+from airflow.cli.cli_config import (
+    ARG_OUTPUT,
+    ARG_VERBOSE,
+    ActionCommand,
+    Arg,
+    CLICommand,
+    GroupCommand,
+    lazy_load_command,
+)
+
+STATES = ("pending", "running", "succeeded", "failed", "terminating", "unknown")
+"""States of a pod by which ``pods`` filters."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """A span such as ``90``, ``90s``, ``15m``, ``12h`` or ``7d`` in seconds."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        value = float(number) * _UNITS[unit]
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no span of time: write 90s, 15m, 12h or 7d")
+    return value
+
+
+def _arg(flags: tuple[str, ...], **options: Any) -> Arg:
+    return Arg(flags, **options)  # type: ignore[no-untyped-call]
+
+
+ARG_TEAM = _arg(("--team",), help="Use the executor's settings of this team", metavar="TEAM")
+ARG_NAMESPACE = _arg(
+    ("-n", "--namespace"),
+    help="Look into this namespace instead of those of the settings; may be given several times",
+    action="append",
+    metavar="NAMESPACE",
+)
+ARG_ALL_NAMESPACES = _arg(
+    ("-A", "--all-namespaces"), help="Look into every namespace", action="store_true"
+)
+
+ARG_DAG_FILTER = _arg(("--dag-id",), help="Only of this DAG", metavar="DAG_ID")
+ARG_TASK_FILTER = _arg(("--task-id",), help="Only of this task", metavar="TASK_ID")
+ARG_RUN_FILTER = _arg(("--run-id",), help="Only of this DAG run", metavar="RUN_ID")
+ARG_STATE = _arg(
+    ("--state",),
+    help="Only in this state; may be given several times",
+    action="append",
+    choices=STATES,
+)
+ARG_WATCH = _arg(
+    ("-w", "--watch"),
+    help="Go on with a line for every change, until Ctrl-C",
+    action="store_true",
+)
+
+COMMANDS = (
+    ActionCommand(
+        name="pods",
+        help="List the pods of tasks: what runs where, since when, and why it does not start",
+        func=lazy_load_command("podlift.commands.listing.pods"),
+        args=(
+            ARG_DAG_FILTER,
+            ARG_TASK_FILTER,
+            ARG_RUN_FILTER,
+            ARG_STATE,
+            ARG_NAMESPACE,
+            ARG_ALL_NAMESPACES,
+            ARG_WATCH,
+            ARG_TEAM,
+            ARG_OUTPUT,
+            ARG_VERBOSE,
+        ),
+    ),
+)
+
+
+def get_cli_commands() -> list[CLICommand]:
+    """What Airflow's command line asks the package for."""
+    return [
+        GroupCommand(
+            name="podlift",
+            help="Look after tasks that run in Kubernetes pods",
+            description="See, explain and clean up the pods that Podlift's executor runs tasks in.",
+            subcommands=COMMANDS,
+        )
+    ]
