@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from podlift.executor import metrics
 from podlift.executor.blueprints import Blueprints
 from podlift.executor.errors import TemplateError
 from podlift.executor.execution import EXECUTION, Execution
 from podlift.executor.pacing import Pace
+from podlift.executor.queueing import Queue
 from podlift.executor.state import (
     Create,
     CreateBegun,
@@ -20,7 +21,6 @@ from podlift.executor.state import (
     CreateRefused,
     NameTaken,
     Observation,
-    State,
 )
 from podlift.executor.tasks import Tasks
 from podlift.kube.client import Client
@@ -64,8 +64,13 @@ class Creator:
         self._tasks = tasks
         self._slots = asyncio.Semaphore(at_once)
         self._pace = Pace()
-        self._heap: list[tuple[int, int, int, Execution]] = []
-        self._waiting = asyncio.Event()
+        self._queue = Queue()
+        self._changed = asyncio.Event()
+
+    @property
+    def rate(self) -> float:
+        """Creations a second that the server is asked for at most."""
+        return self._pace.rate
 
     def ask(self, execution: Execution, effect: Create) -> None:
         """Queue the creation of the execution's pod, when the effect's wait is over."""
@@ -74,21 +79,23 @@ class Creator:
         else:
             self._push(execution, effect.launch)
 
+    def freed(self, namespace: str) -> None:
+        """A pod has ended there: a quota that was used up may have room again."""
+        if self._queue.freed(namespace, asyncio.get_running_loop().time()):
+            self._changed.set()
+
     def _push(self, execution: Execution, launch: int) -> None:
-        heapq.heappush(self._heap, (-execution.priority, execution.number, launch, execution))
-        self._waiting.set()
+        self._queue.push(execution, launch)
+        self._changed.set()
 
     async def run(self) -> None:
         """Begin one creation after the other, for ever."""
         clock = asyncio.get_running_loop().time
         while True:
-            await self._waiting.wait()
-            if wait := self._pace.wait(clock()):
-                await asyncio.sleep(wait)
-                continue
+            await self._somebody()
             await self._slots.acquire()
             # Only now: whoever has the highest priority by then is next.
-            execution = self._pop()
+            execution = self._queue.pop(clock())
             if execution is None:
                 self._slots.release()
                 continue
@@ -96,14 +103,20 @@ class Creator:
             self._observe(execution, CreateBegun())
             self._tasks.spawn(self._create(execution))
 
-    def _pop(self) -> Execution | None:
-        while self._heap:
-            _, _, launch, execution = heapq.heappop(self._heap)
-            record = execution.record
-            if record.state is State.QUEUED and record.launch == launch:
-                return execution
-        self._waiting.clear()
-        return None
+    async def _somebody(self) -> None:
+        """Wait until a creation may begin."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._changed.clear()
+            now = clock()
+            wait = self._queue.wait(now)
+            if wait is not None:
+                wait = max(wait, self._pace.wait(now))
+            if wait == 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     async def _create(self, execution: Execution) -> None:
         try:
@@ -111,12 +124,16 @@ class Creator:
         finally:
             self._slots.release()
         self._observe(execution, observation)
+        self._queue.answered(execution)
+        self._changed.set()
 
     async def _try(self, execution: Execution) -> Observation:
         clock = asyncio.get_running_loop().time
         try:
             built = await self._blueprints.build(execution)
             execution.namespace = built.namespace
+            if reason := self._queue.held_back(execution):
+                return CreateDelayed(reason, 0.0)
             asked = clock()
             pod = await self._client.create(
                 PODS, built.manifest, built.namespace, strict=True, type=Pod
@@ -129,7 +146,9 @@ class Creator:
             return CreateRefused(f"The task's pod cannot be made: {error}")
         except KubeError as error:
             return self._delayed(execution, error) if _may_pass(error) else _refused(error)
-        self._pace.accepted(clock())
+        now = clock()
+        self._pace.accepted(now)
+        self._queue.accepted(execution, now)
         execution.delays = 0
         return Created(pod.metadata.uid)
 
@@ -145,21 +164,36 @@ class Creator:
             return Created(pod.metadata.uid)
         return NameTaken(pod.metadata.uid, ended=is_finished(pod))
 
-    @property
-    def rate(self) -> float:
-        """Creations a second that the server is asked for at most."""
-        return self._pace.rate
-
     def _delayed(self, execution: Execution, error: KubeError) -> CreateDelayed:
         metrics.creation_put_off()
+        sentence = f"The pod is not created yet: {error}"
+        now = asyncio.get_running_loop().time()
+        # Whoever is refused because of others goes back to its place in the queue at once: queue
+        # and pace hold all of them back, and the one of the highest priority is next again.
+        if words := _about_namespace(error):
+            where = f"namespace {execution.namespace!r} takes no more at present"
+            sentence = f"The pod is not created yet, because {where}: {words}"
+            self._queue.refused(execution, sentence, now)
+            return CreateDelayed(sentence, 0.0)
+        if isinstance(error, TooManyRequests | ServerError):
+            self._pace.refused(now, error.retry_after)
+            return CreateDelayed(sentence, 0.0)
+        if isinstance(error, ConnectionFailed):
+            self._pace.lost(now)
+            return CreateDelayed(sentence, 0.0)
         execution.delays += 1
-        wait = min(_LONGEST_WAIT, 0.5 * 2 ** min(execution.delays, 10)) * random.uniform(0.8, 1.2)
-        if isinstance(error, TooManyRequests | ServerError | ConnectionFailed):
-            retry_after = error.retry_after if isinstance(error, ApiError) else None
-            # The rate holds everybody back; the one that was refused is not to be the last.
-            wait = self._pace.refused(asyncio.get_running_loop().time(), retry_after)
-        # The words of one refusal and the next differ in their figures.
-        return CreateDelayed(f"The pod is not created yet: {error}", wait, type(error).__name__)
+        wait = min(_LONGEST_WAIT, 0.5 * 2 ** min(execution.delays, 10))
+        return CreateDelayed(sentence, wait * random.uniform(0.8, 1.2))
+
+
+def _about_namespace(error: KubeError) -> str:
+    """What the server has against pods of this namespace; empty if others are concerned too."""
+    if isinstance(error, Forbidden) and error.quota_exceeded:
+        return error.message[max(0, error.message.find("exceeded quota")) :]
+    # An admission webhook that does not answer may be meant for some namespaces only.
+    if isinstance(error, ServerError) and "failed calling webhook" in error.message:
+        return error.message
+    return ""
 
 
 def _may_pass(error: KubeError) -> bool:

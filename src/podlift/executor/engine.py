@@ -28,7 +28,7 @@ from podlift.kube.connection import load_connection
 from podlift.kube.resources import PODS
 from podlift.kube.watching import watch
 from podlift.pods.labels import selector_for
-from podlift.pods.reading import Pod
+from podlift.pods.reading import Pod, is_finished
 from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class Engine:
             executor_id = self._deployment.executor_id
             claims = Claims(client, executor_id)
             self._adopter = Adopter(
-                client, self._control, claims, namespaces, executor_id, self._outbox.append
+                client, self._control, claims, self._deployment, self._outbox.append
             )
             sweeper = Sweeper(
                 client, self._control, claims, self._control.keeper, executor_id, settings
@@ -192,6 +192,8 @@ class Engine:
                         metrics.relisted()
                     synced = True
                 self._control.watched(event)
+                if (pod := event.object) and (event.kind == "DELETED" or is_finished(pod)):
+                    self._control.creator.freed(pod.metadata.namespace)
 
     async def _tick(self) -> None:
         assert self._control is not None

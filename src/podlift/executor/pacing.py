@@ -20,7 +20,8 @@ _INCREASE = 0.5
 """Creations a second that every accepted one adds to the rate."""
 _PAUSE = 1.0
 """Seconds without any creation after a refusal that names no time of its own."""
-_LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE = 15.0
+_LONGEST_RETRY_AFTER = 60.0
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Pace:
     _next: float = 0.0
     _pause: float = _PAUSE
     _accepted: deque[float] = field(default_factory=deque)
+    _lost: bool = False
 
     def wait(self, now: float) -> float:
         """Seconds until the next creation may begin; 0 for now. Does not count it yet."""
@@ -47,6 +49,7 @@ class Pace:
         """The server created a pod."""
         self._accepted.append(now)
         self._drop_old(now)
+        self._lost = False
         self._pause = _PAUSE
         self.rate = min(_UNLIMITED, self.rate + _INCREASE)
 
@@ -62,8 +65,14 @@ class Pace:
             self._not_before = now + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         if retry_after is not None:
-            self._not_before = max(self._not_before, now + min(retry_after, _LONGEST_PAUSE))
+            self._not_before = max(self._not_before, now + min(retry_after, _LONGEST_RETRY_AFTER))
         return self.wait(now)
+
+    def lost(self, now: float) -> None:
+        """A request got no answer. One that is lost among others that are not means nothing."""
+        if self._lost:
+            self.refused(now)
+        self._lost = True
 
     def _drop_old(self, now: float) -> None:
         while self._accepted and self._accepted[0] < now - _WINDOW:

@@ -52,7 +52,22 @@ def test_a_server_that_goes_on_refusing_is_asked_more_and_more_rarely() -> None:
         waits.append(pace.refused(now))
         now += waits[-1]
     assert waits == sorted(waits)
-    assert waits[-1] == 60.0
+    assert waits[-1] == 15.0
+
+
+def test_one_answer_that_is_lost_among_others_means_nothing() -> None:
+    pace = Pace()
+    for now in range(10):
+        pace.lost(float(now))
+        assert pace.wait(float(now)) == 0.0
+        pace.accepted(float(now))
+
+
+def test_a_server_that_gives_no_answers_is_held_to_be_busy() -> None:
+    pace = Pace()
+    pace.lost(0.0)
+    pace.lost(0.1)
+    assert pace.wait(0.1) == 1.0
 
 
 def test_success_raises_the_rate_until_there_is_no_limit_again() -> None:
