@@ -185,6 +185,8 @@ def test_a_used_up_quota_is_waited_for(troubled: TroubledServer, make_driver: Ma
         (403, "Forbidden", 'pods is forbidden: User "me" cannot create resource "pods"'),
         (404, "NotFound", 'namespaces "nowhere" not found'),
         (422, "Invalid", 'Pod "x" is invalid: spec.containers[0].image: Required value'),
+        (400, "", 'admission webhook "a.example.org" denied the request: no latest tags'),
+        (500, "", 'admission webhook "a.example.org" denied the request: and cannot say why'),
     ],
 )
 def test_what_can_never_succeed_fails_the_task_at_once_in_the_servers_words(
@@ -198,3 +200,15 @@ def test_what_can_never_succeed_fails_the_task_at_once_in_the_servers_words(
     assert state == "failed"
     assert message in info
     assert troubled.creations == 1
+
+
+def test_a_webhook_that_could_not_be_asked_is_asked_again(
+    troubled: TroubledServer, make_driver: MakeDriver
+) -> None:
+    message = 'Internal error occurred: failed calling webhook "a.example.org": timed out'
+    troubled.troubles = [refusal(500, "InternalError", message)]
+    driver = make_driver(config_file=troubled.kubeconfig)
+    task = driver.task("exit 0")
+    driver.queue(task)
+    assert driver.end(task, 40.0) == ("success", None)
+    assert any("failed calling webhook" in told for told in driver.told())
