@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -124,7 +125,7 @@ async def _end_all(api: AirflowApi, rest: Rest, client: Client, namespace: str, 
     await _until(lambda: api.knows_dag(DAG))
     await api.trigger(DAG, RUN)
     for task in ("evicted", "deleted"):
-        told.running = await _until(lambda task=task: _says(rest, task, "waiting to be"))
+        told.running = await _until(partial(_says, rest, task, "waiting to be"))
         [pod] = await _pods(client, namespace, task)
         if task == "evicted":
             await client.evict(pod, namespace)

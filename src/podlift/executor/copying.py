@@ -22,12 +22,6 @@ from podlift.pods.reading import ContainerStatus, Pod, container_status, has_sta
 
 T = TypeVar("T")
 
-_PATIENCE = 60.0
-"""Seconds that are spent on one pod, at most."""
-_SILENCE = 15.0
-"""Seconds after which a node that sends nothing is taken to be dead."""
-_MUTE = 60.0
-"""Seconds for which a node that did not answer is not asked again, for other pods' logs."""
 _PIECE = 1 << 20
 _SAMPLE = 1 << 16
 _OTHER_LINES, _OTHER_BYTES = 200, 1 << 18
@@ -55,12 +49,30 @@ class Copied:
     """Why something is missing."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Times in seconds."""
+
+    whole: float = 60.0
+    """What is spent on one pod, at most."""
+    silence: float = 15.0
+    """After that a node that sends nothing is taken to be dead."""
+    mute: float = 60.0
+    """For that long a node that did not answer is not asked again, for other pods' logs."""
+
+
+PATIENCE = Patience()
+
+
 class Copier:
     """Remembers which nodes do not answer: 1,000 pods of a dead one are not asked one by one."""
 
-    def __init__(self, client: Client, in_thread: InThread) -> None:
+    def __init__(
+        self, client: Client, in_thread: InThread, patience: Patience = PATIENCE
+    ) -> None:
         self._client = client
         self._in_thread = in_thread
+        self._patience = patience
         self._mute: dict[str, float] = {}
 
     async def copy(self, pod: Pod, draft: Draft, *, base: bool, others: bool) -> Copied:
@@ -75,9 +87,9 @@ class Copier:
         node, clock = pod.spec.node_name, asyncio.get_running_loop().time
         if self._mute.get(node, 0.0) > clock():
             return Copied(gap=f"The log cannot be had: node {node} does not answer.")
-        deadline, wait = clock() + _PATIENCE, 0.5
+        deadline, wait = clock() + self._patience.whole, 0.5
         while True:
-            attempt = Attempt(self._client, self._in_thread, pod, draft)
+            attempt = self.attempt(pod, draft)
             try:
                 await attempt.copy(failed, base)
                 return attempt.copied()
@@ -91,12 +103,12 @@ class Copier:
                     await asyncio.sleep(wait)
                     wait = min(wait * 2, 10.0)
                     continue
-            self._mute[node] = clock() + _MUTE
+            self._mute[node] = clock() + self._patience.mute
             return attempt.copied(f"The log cannot be had: {why}")
 
     def attempt(self, pod: Pod, draft: Draft) -> Attempt:
         """One that is not repeated, to follow a log with."""
-        return Attempt(self._client, self._in_thread, pod, draft)
+        return Attempt(self._client, self._in_thread, pod, draft, self._patience.silence)
 
 
 class _Silence(Exception):
@@ -106,9 +118,12 @@ class _Silence(Exception):
 class Attempt:
     """Copies from the beginning, once. What came before it failed or was cancelled is kept."""
 
-    def __init__(self, client: Client, in_thread: InThread, pod: Pod, draft: Draft) -> None:
+    def __init__(
+        self, client: Client, in_thread: InThread, pod: Pod, draft: Draft, silence: float
+    ) -> None:
         self._client = client
         self._in_thread = in_thread
+        self._silence = silence
         self._pod = pod
         self._draft = draft
         self._buffer = bytearray()
@@ -166,7 +181,7 @@ class Attempt:
 
     async def _next(self, pieces: AsyncGenerator[bytes, None]) -> bytes:
         try:
-            async with asyncio.timeout(_SILENCE):
+            async with asyncio.timeout(self._silence):
                 return await anext(pieces, b"")
         except TimeoutError as error:
             raise _Silence from error

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from podlift.executor import metrics
 from podlift.executor.archive import KEPT_LOG_LIMIT, Draft, LogFolder, add_to_index, kept_file
-from podlift.executor.copying import Copied, Copier
+from podlift.executor.copying import PATIENCE, Copied, Copier, Patience
 from podlift.executor.execution import Execution
 from podlift.executor.log_lines import cause_lines, log_line, undated_line
 from podlift.executor.remote_logging import RemoteLogging, There
@@ -89,6 +89,7 @@ class Keeper:
         folder: LogFolder,
         limit: int = KEPT_LOG_LIMIT,
         remote: RemoteLogging | None = None,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._client = client
         self._folder = folder
@@ -96,7 +97,7 @@ class Keeper:
         self._remote = remote
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._threads = ThreadPoolExecutor(_AT_ONCE, "podlift-keeping")
-        self._copier = Copier(client, self._in_thread)
+        self._copier = Copier(client, self._in_thread, patience)
         self._salvages: dict[str, Salvage] = {}
         self._following: set[asyncio.Task[None]] = set()
 

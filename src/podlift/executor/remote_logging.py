@@ -106,6 +106,12 @@ class RemoteLogging:
 
 
 def _task_instance(ti_id: str) -> Any:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from podlift.executor.log_records import task_instance
 
-    return task_instance(ti_id)
+    try:
+        return task_instance(ti_id)
+    except SQLAlchemyError as error:  # most handlers need no more than the log's path
+        logger.warning("Airflow's database does not tell task instance %s: %s", ti_id, error)
+        return None
