@@ -167,6 +167,19 @@ def fresh_token(generator: Any, workload: Any, subject: str, valid_for: float) -
     return token
 
 
+def configured_names(section: str, team_name: str | None = None) -> list[str]:
+    """The options of a section that somebody set, in a file or by environment variables."""
+    from airflow.configuration import conf
+
+    team = f"{team_name.upper()}___" if team_name else ""
+    prefix = f"AIRFLOW__{team}{section.upper()}__"
+    names = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
+    in_file = f"{team_name}={section}" if team_name else section
+    if ConfigParser.has_section(conf, in_file):
+        names |= set(ConfigParser.options(conf, in_file))
+    return sorted(names)
+
+
 def execution_api_server_url(team_name: str | None = None) -> str:
     """The URL of Airflow's execution API as its own configuration has it."""
     from airflow.configuration import conf

@@ -7,7 +7,7 @@ from typing import Any
 from podlift import __version__
 from podlift.settings import INHERITED_SECTION, SECTION, Option, options
 
-_TYPES = {"list": "string", "quantity": "string"}
+_TYPES = {"JSON": "string", "list": "string", "quantity": "string"}
 
 
 def get_provider_info() -> dict[str, Any]:

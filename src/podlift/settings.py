@@ -9,9 +9,10 @@ by changing one line. The provider's metadata and ``docs/settings.md`` are made 
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, TypeVar
 
 from podlift.pods.quantities import bytes_of
@@ -33,8 +34,53 @@ class InvalidSetting(ValueError):
     """An option's text is not a value of its type. The message says which, and what is allowed."""
 
 
-def _option(default: T, sentence: str, *, least: float | None = None) -> T:
-    field: Any = dataclasses.field(default=default, metadata={"sentence": sentence, "least": least})
+@dataclass(frozen=True)
+class DeleteOptions:
+    """What is asked of the API server when a pod is deleted, beside its name."""
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> DeleteOptions:
+        """Read them from JSON. Raises ``ValueError``."""
+        given = json.loads(text or "{}")
+        if not isinstance(given, dict) or given.keys() - {each.name for each in fields(cls)}:
+            raise ValueError(text)
+        found = cls(**given)
+        grace, policy = found.grace_period_seconds, found.propagation_policy
+        if grace is not None and (type(grace) is not int or grace < 0):
+            raise ValueError(text)
+        if policy not in (None, "Foreground", "Background", "Orphan"):
+            raise ValueError(text)
+        return found
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """An option of ``[kubernetes_executor]`` that says the same in another way."""
+
+    name: str
+    parse: Callable[[str], Any]
+    """What it means for ours; None where it says nothing about it. Raises ``ValueError``."""
+
+
+def _timeout_of(text: str) -> float | None:
+    """The ``_request_timeout`` of ``kube_client_request_args``: seconds, or to connect and read."""
+    given = json.loads(text or "{}")
+    timeout = given.get("_request_timeout") if isinstance(given, dict) else given
+    return None if timeout is None else _number(str(sum(timeout) if _is_pair(timeout) else timeout))
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _option(
+    default: T, sentence: str, *, least: float | None = None, replaces: Replaced | None = None
+) -> T:
+    metadata = {"sentence": sentence, "least": least, "replaces": replaces}
+    field: Any = dataclasses.field(default=default, metadata=metadata)
     return typing.cast("T", field)
 
 
@@ -68,7 +114,27 @@ class Settings:
         None, "Context of the kubeconfig; unset means its current one."
     )
     request_timeout: float = _option(
-        30.0, "Seconds after which an unanswered request to the API server is repeated.", least=1
+        30.0,
+        "Seconds after which an unanswered request to the API server is repeated.",
+        least=1,
+        replaces=Replaced("kube_client_request_args", _timeout_of),
+    )
+    verify_ssl: bool = _option(
+        True, "Whether the API server's certificate is checked. False trusts anybody on the way."
+    )
+    ssl_ca_cert: str | None = _option(
+        None,
+        "PEM file with the authority that vouches for the API server; unset means the one of the "
+        "kubeconfig or of the service account.",
+    )
+    enable_tcp_keepalive: bool = _option(
+        True,
+        "Whether idle connections to the API server are probed, so that a lost one is noticed.",
+    )
+    tcp_keep_idle: int = _option(30, "Seconds of silence before the first probe.", least=1)
+    tcp_keep_intvl: int = _option(5, "Seconds between probes.", least=1)
+    tcp_keep_cnt: int = _option(
+        3, "Probes without an answer after which a connection counts as lost.", least=1
     )
     pod_template_file: str | None = _option(
         None,
@@ -100,12 +166,18 @@ class Settings:
         "before it began or while it ran (evicted, node lost, deleted …). The task's own retries "
         "are not touched.",
         least=0,
+        replaces=Replaced("pod_launch_failure_retries", int),
     )
     pending_failure_timeout: float = _option(
         120.0,
         "Seconds after which a pod that cannot start by itself any more (no such image, wrong "
         "configuration) fails its task.",
         least=0,
+    )
+    worker_pod_pending_fatal_container_state_reasons: tuple[str, ...] = _option(
+        (),
+        "Reasons of a waiting container, separated by commas, for which its task fails at once "
+        "instead of after that time, for example ErrImagePull,CreateContainerConfigError.",
     )
     pending_timeout: float = _option(
         0.0,
@@ -135,6 +207,12 @@ class Settings:
         "that they are deleted at once, or kept for ever where delete_worker_pods_on_failure is "
         "False.",
         least=0,
+    )
+    delete_option_kwargs: DeleteOptions = _option(  # noqa: RUF009
+        DeleteOptions(),
+        "How pods are deleted, as JSON with grace_period_seconds (a whole number) and "
+        "propagation_policy (Foreground, Background or Orphan); unset leaves both to the pod and "
+        "the API server.",
     )
     running_pod_log_lines: int = _option(
         1000,
@@ -182,11 +260,12 @@ class Option:
     sentence: str
     least: float | None
     optional: bool
+    replaces: Replaced | None
 
     @property
     def default_text(self) -> str:
         """The default as one writes it in a configuration file; empty for none."""
-        if self.default is None:
+        if self.default is None or isinstance(self.default, DeleteOptions):
             return ""
         return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
@@ -197,6 +276,7 @@ _KINDS = {
     float: "float",
     str: "string",
     Bytes: "quantity",
+    DeleteOptions: "JSON",
 }
 
 
@@ -217,6 +297,7 @@ def options() -> Iterator[Option]:
             sentence=field.metadata["sentence"],
             least=field.metadata["least"],
             optional=type(None) in choices,
+            replaces=field.metadata["replaces"],
         )
 
 
@@ -230,22 +311,41 @@ def _value(option: Option, lookup: Lookup) -> Any:
         text = lookup(section, option.name)
         if text is not None:
             return _parse(option, section, text.strip())
+    if option.replaces is not None:
+        text = lookup(INHERITED_SECTION, option.replaces.name)
+        if text is not None and (value := _translate(option, option.replaces, text)) is not None:
+            return value
     return option.default
 
 
 def _parse(option: Option, section: str, text: str) -> Any:
     if not text and option.optional:
         return None
+    place = f"[{section}] {option.name}"
     try:
         value = _PARSERS[option.kind](text)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InvalidSetting(
-            f"[{section}] {option.name} is {text!r}, which is not {_ALLOWED[option.kind]}."
+            f"{place} is {text!r}, which is not {_ALLOWED[option.kind]}."
         ) from error
-    if option.least is not None and value < option.least:
+    return _checked(option, place, text, value)
+
+
+def _translate(option: Option, replaced: Replaced, text: str) -> Any:
+    place = f"[{INHERITED_SECTION}] {replaced.name}"
+    try:
+        value = replaced.parse(text.strip())
+    except (ValueError, TypeError) as error:
         raise InvalidSetting(
-            f"[{section}] {option.name} is {text}, but must be {option.least:g} or more."
-        )
+            f"{place} is {text!r}, from which {option.name} cannot be taken: set that in "
+            f"[{SECTION}] instead."
+        ) from error
+    return None if value is None else _checked(option, place, text, value)
+
+
+def _checked(option: Option, place: str, text: str, value: Any) -> Any:
+    if option.least is not None and value < option.least:
+        raise InvalidSetting(f"{place} is {text}, but must be {option.least:g} or more.")
     return value
 
 
@@ -272,6 +372,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "float": _number,
     "string": str,
     "quantity": lambda text: Bytes(bytes_of(text)),
+    "JSON": DeleteOptions.parse,
     "list": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
 }
 _ALLOWED = {
@@ -279,6 +380,7 @@ _ALLOWED = {
     "integer": "a whole number",
     "float": "a number of 0 or more",
     "quantity": "a Kubernetes quantity such as 512Mi or 2G",
+    "JSON": "JSON with grace_period_seconds and propagation_policy",
 }
 
 

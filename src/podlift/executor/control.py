@@ -103,6 +103,7 @@ class Control:
         self._client = client
         self._deployment = deployment
         self._policy = policy_of(settings)
+        self._fatal = frozenset(settings.worker_pod_pending_fatal_container_state_reasons)
         self._tasks = tasks
         self._notify = notify
         self._executions: dict[str, Execution] = {}
@@ -114,7 +115,9 @@ class Control:
         self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         at_once = settings.pod_creation_max_concurrency
         self.creator = Creator(client, self._blueprints, self.observe, tasks, at_once)
-        self._deleter = Deleter(client, self.observe, _DELETES_AT_ONCE)
+        self._deleter = Deleter(
+            client, self.observe, _DELETES_AT_ONCE, settings.delete_option_kwargs
+        )
         self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
         self.accounts = Accounts(asyncio.get_running_loop().time)
 
@@ -252,7 +255,7 @@ class Control:
             self.accounts.first_seen(execution)
         self._last_seen(execution, pod)
         now = asyncio.get_running_loop().time()
-        self.observe(execution, see(pod, now, execution.events))
+        self.observe(execution, see(pod, now, execution.events, self._fatal))
         if is_deleted(pod) and execution.record.state is State.RUNNING:
             self.keeper.follow(execution)  # its log goes with it
 

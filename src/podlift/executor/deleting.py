@@ -13,6 +13,7 @@ from podlift.kube.client import Client
 from podlift.kube.errors import Conflict, KubeError, NotFound
 from podlift.kube.resources import PODS
 from podlift.pods.reading import Pod
+from podlift.settings import DeleteOptions
 
 _LONGEST_WAIT = 30.0
 
@@ -20,9 +21,12 @@ _LONGEST_WAIT = 30.0
 class Deleter:
     """Takes ``Delete`` effects. That the pod is gone is seen by the watch, or by its absence."""
 
-    def __init__(self, client: Client, observe: Observe, at_once: int) -> None:
+    def __init__(
+        self, client: Client, observe: Observe, at_once: int, options: DeleteOptions
+    ) -> None:
         self._client = client
         self._observe = observe
+        self._options = options
         self._slots = asyncio.Semaphore(at_once)
 
     async def delete(self, execution: Execution, name: str, uid: str) -> None:
@@ -53,5 +57,12 @@ class Deleter:
             uid = pod.metadata.uid
         clock = asyncio.get_running_loop().time
         asked = clock()
-        await self._client.delete(PODS, name, execution.namespace, uid=uid)
+        await self._client.delete(
+            PODS,
+            name,
+            execution.namespace,
+            uid=uid,
+            grace_period_seconds=self._options.grace_period_seconds,
+            propagation_policy=self._options.propagation_policy,
+        )
         metrics.pod_deleted(clock() - asked)

@@ -10,42 +10,31 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Iterable
+from contextlib import aclosing
 
 from podlift.executor import metrics
 from podlift.executor.adopting import Adopter
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
 from podlift.executor.claiming import Claims
+from podlift.executor.connecting import connected
 from podlift.executor.control import Control
 from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import Adopt, Launch, Notice, Request, Revoke
 from podlift.executor.sweeping import Sweeper
 from podlift.executor.tasks import Tasks
 from podlift.kube.client import Client
-from podlift.kube.connection import load_connection
 from podlift.kube.resources import PODS
 from podlift.kube.watching import watch
 from podlift.pods.labels import selector_for
 from podlift.pods.reading import Pod, is_finished
-from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _START_TIMEOUT = 30.0
 """Seconds for reading the kubeconfig, which may run a plugin that fetches credentials."""
 _TICK = 1.0
-
-
-@asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Client]:
-    """A client for the cluster that the settings name. Raises ``ConfigurationError``."""
-    connection = await load_connection(
-        settings.config_file, settings.cluster_context, settings.in_cluster
-    )
-    async with Client(connection, request_timeout=settings.request_timeout) as client:
-        yield client
 
 
 class Engine:

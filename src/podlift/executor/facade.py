@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,8 @@ class KubernetesExecutor(BaseExecutor):
         from podlift.executor.engine import Engine
         from podlift.kube.errors import ConfigurationError
 
+        for remark in _remarks(self.team_name):
+            self.log.warning("%s", remark)
         owner = f"{self.job_id or 'none'}-{uuid.uuid4().hex[:8]}"
         engine = Engine(
             deployment_of(self.settings, owner, self.team_name, self.jwt_generator), log_folder()
@@ -248,13 +250,26 @@ class KubernetesExecutor(BaseExecutor):
         return self._engine
 
 
+def _remarks(team_name: str | None) -> Iterator[str]:
+    """What the administrator should know of the options that are set."""
+    from podlift.compat import configured_names
+    from podlift.inherited import remarks
+
+    return remarks(lambda section: configured_names(section, team_name))
+
+
 def _load_settings(team_name: str | None) -> Settings:
     from airflow.exceptions import AirflowConfigException
 
     from podlift.compat import configured
+    from podlift.inherited import refuse
     from podlift.settings import InvalidSetting, load_settings
 
+    def lookup(section: str, option: str) -> str | None:
+        return configured(section, option, team_name)
+
     try:
-        return load_settings(lambda section, option: configured(section, option, team_name))
+        refuse(lookup)
+        return load_settings(lookup)
     except InvalidSetting as error:
         raise AirflowConfigException(str(error)) from error

@@ -15,8 +15,8 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from podlift.executor.archive import LogFolder
+from podlift.executor.connecting import connected
 from podlift.executor.deployment import log_folder
-from podlift.executor.engine import connected
 from podlift.executor.execution import LOG_PATH
 from podlift.executor.log_lines import undated_line
 from podlift.executor.task_pods import TIMEOUT, find_pod, identity_of_row

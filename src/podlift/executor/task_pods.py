@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from podlift.executor.engine import connected
+from podlift.executor.connecting import connected
 from podlift.executor.log_lines import event_lines, log_line, undated_line
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError, NotFound

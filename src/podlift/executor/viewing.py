@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from podlift.executor.state import PodSeen, Trouble
 from podlift.exit_codes import ExitCode
@@ -22,8 +22,11 @@ _WORKER_NEVER_BEGAN = frozenset({ExitCode.UNREACHABLE, ExitCode.WRONG_KEY})
 """Codes with which the worker says that it could not begin the task, and another one may."""
 
 
-def see(pod: Pod, now: float, events: Sequence[Event] = ()) -> PodSeen:
-    """The observation that this pod makes at ``now``; its ``events`` as far as they are known."""
+def see(pod: Pod, now: float, events: Sequence[Event] = (), fatal: Collection[str] = ()) -> PodSeen:
+    """The observation that this pod makes at ``now``; its ``events`` as far as they are known.
+
+    A container that waits for one of the ``fatal`` reasons is not waited for.
+    """
     diagnosis = diagnose(pod, events, main=BASE)
     code = exit_code(pod, BASE)
     started, finished = has_started(pod, BASE), is_finished(pod)
@@ -33,12 +36,14 @@ def see(pod: Pod, now: float, events: Sequence[Event] = ()) -> PodSeen:
         started=started,
         exit_code=code,
         finished=finished,
-        trouble=_trouble(pod, diagnosis, code),
+        trouble=_trouble(pod, diagnosis, code, not started and _waits_for(pod, fatal)),
         preparing=_preparing(pod) and not started and not finished,
     )
 
 
-def _trouble(pod: Pod, diagnosis: Diagnosis | None, code: int | None) -> Trouble | None:
+def _trouble(
+    pod: Pod, diagnosis: Diagnosis | None, code: int | None, fatal: bool
+) -> Trouble | None:
     if diagnosis is None:
         if not code:
             return None
@@ -47,14 +52,20 @@ def _trouble(pod: Pod, diagnosis: Diagnosis | None, code: int | None) -> Trouble
     cause = diagnosis.cause
     never_began = cause is Cause.FAILED and code in _WORKER_NEVER_BEGAN
     infrastructure = diagnosis.infrastructure or cause in _TAKEN_AWAY or never_began
+    infrastructure = infrastructure and not fatal
     return Trouble(
         cause=cause,
         sentence=str(diagnosis),
         infrastructure=infrastructure,
         stuck=not infrastructure and cause not in _WAIT_FOR_THE_CLUSTER,
-        hopeless=not diagnosis.can_heal,
+        hopeless=fatal or not diagnosis.can_heal,
         memory=memory_of(pod, BASE) if cause is Cause.OUT_OF_MEMORY else None,
     )
+
+
+def _waits_for(pod: Pod, reasons: Collection[str]) -> bool:
+    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    return any(each.state.waiting and each.state.waiting.reason in reasons for each in statuses)
 
 
 def _preparing(pod: Pod) -> bool:

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from podlift.kube.connection import Connection
 from podlift.kube.logs import Logs
+from podlift.kube.sockets import Keepalive
 from podlift.kube.streaming import Streams
 from podlift.kube.transport import Transport
 from podlift.kube.verbs import Verbs
@@ -16,7 +17,7 @@ class Client(Verbs, Logs, Streams):
 
     Make one and share it: it is a pool of connections, safe for any number of tasks of one event
     loop. `request_timeout` bounds each request in seconds, from connecting to the last byte;
-    watches, followed logs and streams have no end.
+    watches, followed logs and streams have no end. `keepalive` says when a silent peer is given up.
 
     Requests are sent once. Only after a 401 are the credentials read anew and, if they changed,
     shown again. Everything else is told to the caller: `error.transient` and `error.retry_after`
@@ -24,9 +25,15 @@ class Client(Verbs, Logs, Streams):
     create is harmless.
     """
 
-    def __init__(self, connection: Connection, *, request_timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        request_timeout: float = 30.0,
+        keepalive: Keepalive | None = Keepalive(),  # noqa: B008  frozen
+    ) -> None:
         self.connection = connection
-        self._transport = Transport(connection, request_timeout)
+        self._transport = Transport(connection, request_timeout, keepalive)
 
     @property
     def transport(self) -> Transport:

@@ -86,6 +86,7 @@ async def load_connection(
     context: str | None = None,
     in_cluster: bool | None = None,
     *,
+    change: Callable[[Access], Access] | None = None,
     environ: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Connection:
@@ -93,7 +94,8 @@ async def load_connection(
 
     With `in_cluster` True, the pod's service account is used, with False a kubeconfig. With None it
     is the service account where there is one and nobody named a kubeconfig: not by `config_file`,
-    not by `context` and not in the variable KUBECONFIG.
+    not by `context` and not in the variable KUBECONFIG. `change` may put something else into what
+    was read, each time that it is.
 
     Raises ConfigurationError, saying what is missing and where it was looked for.
     """
@@ -102,8 +104,10 @@ async def load_connection(
 
     async def read() -> Access:
         if inside:
-            return read_service_account(environ, service_account)
-        return await read_kubeconfig(find_files(config_file, environ)).access(context)
+            access = read_service_account(environ, service_account)
+        else:
+            access = await read_kubeconfig(find_files(config_file, environ)).access(context)
+        return access if change is None else change(access)
 
     return Connection(await read(), read)
 

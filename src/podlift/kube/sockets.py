@@ -4,30 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import dataclass
 from weakref import WeakSet
 
 import aiohttp
 
-# A peer that vanished without a word (a lost node, a dropped NAT entry) is noticed after some 45 s.
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+@dataclass(frozen=True)
+class Keepalive:
+    """When a peer that vanished without a word (a lost node, a dropped NAT entry) is given up.
+
+    By default that is noticed after some 45 seconds.
+    """
+
+    idle: int = 30
+    """Seconds of silence before the first probe."""
+    interval: int = 5
+    """Seconds between probes."""
+    count: int = 3
+    """Probes without an answer."""
+
 
 _PATIENCE = 1.0
+
+
+def _probe(made: socket.socket, keepalive: Keepalive) -> None:
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wanted = {
+        "TCP_KEEPIDLE": keepalive.idle,
+        "TCP_KEEPINTVL": keepalive.interval,
+        "TCP_KEEPCNT": keepalive.count,
+    }
+    for name, value in wanted.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Sockets:
     """Makes sockets for aiohttp's connector and knows which of them are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, keepalive: Keepalive | None) -> None:
+        self._keepalive = keepalive
         self._made: WeakSet[socket.socket] = WeakSet()
 
     def make(self, address: aiohttp.AddrInfoType) -> socket.socket:
         """A socket that notices a vanished peer. To be given as ``socket_factory``."""
         family, kind, protocol, _, _ = address
         made = socket.socket(family, kind, protocol)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):
-                made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        if self._keepalive is not None:
+            _probe(made, self._keepalive)
         self._made.add(made)
         return made
 

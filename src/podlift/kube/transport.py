@@ -23,7 +23,7 @@ from podlift.kube.errors import (
     Unauthorized,
     error_from_answer,
 )
-from podlift.kube.sockets import Sockets
+from podlift.kube.sockets import Keepalive, Sockets
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,15 @@ class Transport:
     theirs for hours and must not starve a create; whoever starts many requests bounds them.
     """
 
-    def __init__(self, connection: Connection, request_timeout: float) -> None:
+    def __init__(
+        self, connection: Connection, request_timeout: float, keepalive: Keepalive | None
+    ) -> None:
         self.connection = connection
         self._timeout = aiohttp.ClientTimeout(
             total=request_timeout, sock_connect=min(_CONNECT_TIMEOUT, request_timeout)
         )
         self._session: aiohttp.ClientSession | None = None
-        self._sockets = Sockets()
+        self._sockets = Sockets(keepalive)
 
     async def open(self) -> None:
         """Makes the session; must run in the event loop that will use it."""
