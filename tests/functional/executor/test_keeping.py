@@ -71,8 +71,8 @@ def test_of_a_long_log_head_and_tail_are_kept(make_driver: MakeDriver) -> None:
 
 
 def test_an_init_container_that_fails_is_quoted(driver: Driver) -> None:
-    init = {"name": "prepare", "image": "busybox:1.36"}
-    init["command"] = ["sh", "-c", "echo the disk is not there; exit 5"]
+    script = "echo the disk is not there; exit 5"
+    init = {"name": "prepare", "image": "busybox:1.36", "command": ["sh", "-c", script]}
     task = driver.task(override={"spec": {"initContainers": [init]}})
     driver.queue(task)
     assert driver.end(task)[0] == "failed"
