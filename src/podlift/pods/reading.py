@@ -17,8 +17,12 @@ from podlift.pods.plain import Manifest
 Quantity: TypeAlias = str | int | float
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel"):
-    """Unknown fields are skipped and absent ones take their default."""
+class _Read(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Unknown fields are skipped and absent ones take their default.
+
+    Nothing of it refers back to itself, so the garbage collector need not look at thousands of
+    pods again and again.
+    """
 
 
 class ObjectMeta(_Read, frozen=True, kw_only=True):
