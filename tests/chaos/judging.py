@@ -46,13 +46,14 @@ LOST = "no task is lost"
 TWICE = "no task runs twice at the same time"
 TWO_PODS = "no task instance has two living pods"
 INFRASTRUCTURE = "no task fails for the infrastructure's sake"
+TRIES = "no try is used up for the infrastructure's sake"
 CAUSE = "a failure says its cause"
 SLOTS = "no slot leaks"
 PODS = "no pod is left"
 ONCE = "every end is reported once"
 SCHEDULERS = "no scheduler ends by itself"
 
-PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
+PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, TRIES, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
 
 
 _MISMATCH = re.compile(
@@ -76,6 +77,7 @@ def judge(evidence: Evidence) -> list[Violation]:
     found.add(TWICE, evidence.ran_together)
     found.add(TWO_PODS, evidence.lived_together)
     found.add(INFRASTRUCTURE, _failed_for_nothing(evidence))
+    found.add(TRIES, _used_tries(evidence))
     found.add(CAUSE, _without_cause(evidence))
     found.add(SLOTS, _leaks(evidence))
     found.add(PODS, (f"Pod {name} is still there." for name in evidence.pods_left))
@@ -97,6 +99,12 @@ def _failed_for_nothing(evidence: Evidence) -> Iterable[str]:
         if end.state == "failed" or end.mismatches:
             why = _said(end) or "nobody said why"
             yield f"Task {plan.index} ({plan.mishap.name}) is {end.state}: {why}"
+
+
+def _used_tries(evidence: Evidence) -> Iterable[str]:
+    for end in evidence.ends:
+        if end.try_number != 1:
+            yield f"Task {end.index} ended in try {end.try_number}."
 
 
 def _without_cause(evidence: Evidence) -> Iterable[str]:

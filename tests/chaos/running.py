@@ -76,7 +76,6 @@ class Stage:
             "config_file": str(self.proxy.kubeconfig),
             "pod_template_file": str(self.folder / "template.yaml"),
             "request_timeout": "3",
-            "adoption_timeout": "4",
             "pending_failure_timeout": "8",
             "shutdown_timeout": "2",
         }

@@ -15,6 +15,7 @@ from tests.chaos.judging import (
     PODS,
     SCHEDULERS,
     SLOTS,
+    TRIES,
     TWICE,
     TWO_PODS,
     Evidence,
@@ -64,6 +65,7 @@ def with_end(index: int, **changes: Any) -> Evidence:
         (with_end(0, state="failed"), INFRASTRUCTURE),
         # Airflow found a success that it had not been told of, and took the executor's word.
         (with_end(0, mismatches=("finished with state success",)), INFRASTRUCTURE),
+        (with_end(0, try_number=2), TRIES),
         (with_end(2, mismatches=("It failed because of None.",)), CAUSE),
         (with_end(2, state="success"), CAUSE),
         (replace(GOOD, ran_together=["both"]), TWICE),
