@@ -125,6 +125,20 @@ def test_a_deferred_task_gives_its_pod_back_and_gets_another(seen: Seen) -> None
     assert len(task_pods(seen, "wait")) == 2
 
 
+def test_a_task_whose_pod_is_evicted_runs_again_in_the_same_try(seen: Seen) -> None:
+    [instance] = seen.tasks["taken_away"]
+    assert (instance["state"], instance["try_number"], instance["max_tries"]) == ("success", 1, 0)
+    assert [each["state"] for each in seen.tries["taken_away"]] == ["success"]
+    launches = [
+        pod["metadata"]["annotations"]["podlift.dev/launch"]
+        for pod in task_pods(seen, "taken_away")
+    ]
+    assert sorted(launches) == ["1", "2"]
+    log = seen.logs["taken_away", 1]
+    assert log.index("waiting in the first pod") < log.index("left alone in the second pod")
+    assert any("evicted" in told and "Another pod is started" in told for told in seen.told)
+
+
 def test_an_operator_runs_a_container_from_within_a_pod(seen: Seen) -> None:
     assert states(seen, "container") == ["success"]
     assert f"hello from container of {RUN}" in seen.logs["container", 1]

@@ -64,6 +64,8 @@ class Seen:
     xcoms: dict[str, Any] = field(default_factory=dict)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Every pod that ever was, by its uid, as it was last seen."""
+    told: list[str] = field(default_factory=list)
+    """What the executor added to the tasks' event logs."""
     left: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -97,7 +99,9 @@ async def play(scene: Scene) -> Seen:
             Client(await load_connection(scene.kubeconfig, in_cluster=False))
         )
         watching = asyncio.create_task(_remember_pods(client, scene.namespace, seen))
+        evicting = asyncio.create_task(_evict(scene, client))
         await _run(api, seen)
+        await evicting
         seen.left = await _settled(client, scene.namespace)
         await _look(rest, seen)
         watching.cancel()
@@ -135,6 +139,16 @@ async def _run(api: AirflowApi, seen: Seen) -> None:
     seen.run_state = state
 
 
+async def _evict(scene: Scene, client: Client) -> None:
+    """Take the pod of the task ``taken_away`` from it, once it runs."""
+    begun, end = scene.folder / "pods" / "taken-away", time.monotonic() + _RUN_SECONDS
+    while not begun.exists():
+        assert time.monotonic() < end, "the task did not begin"
+        await asyncio.sleep(0.2)
+    pods = await client.list(PODS, scene.namespace, label_selector="task_id=taken_away")
+    await client.evict(pods.items[0]["metadata"]["name"], scene.namespace)
+
+
 async def _settled(client: Client, namespace: str) -> list[dict[str, Any]]:
     """The pods that stay: a run ends before the last pods' logs are kept and they are deleted."""
     end = time.monotonic() + _SETTLE_SECONDS
@@ -147,6 +161,8 @@ async def _settled(client: Client, namespace: str) -> list[dict[str, Any]]:
 
 
 async def _look(rest: Rest, seen: Seen) -> None:
+    logged = await rest.get(f"/eventLogs?dag_id={DAG}&event=podlift&limit=100")
+    seen.told = [each["extra"] for each in logged["event_logs"]]
     base = f"/dags/{DAG}/dagRuns/{RUN}/taskInstances"
     for each in (await rest.get(f"{base}?limit=100"))["task_instances"]:
         task, index = each["task_id"], each["map_index"]

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import BaseOperator, dag, get_current_context, task
 
 from podlift.operators import KubernetesPodOperator
+
+
+class TakenAway(BaseOperator):
+    """Waits in its first pod until that is taken away, and ends well in the next."""
+
+    stopped = False
+
+    def execute(self, context: Any) -> None:
+        begun = Path(os.environ["AIRFLOW_HOME"], "taken-away")
+        if begun.exists():
+            print("left alone in the second pod")
+            return
+        print("waiting in the first pod")
+        begun.touch()
+        while not self.stopped:
+            time.sleep(0.1)
+        raise RuntimeError("told to stop")
+
+    def on_kill(self) -> None:
+        self.stopped = True
 
 
 @dag(schedule=None, catchup=False, is_paused_upon_creation=False)
@@ -38,6 +62,7 @@ def whole() -> None:
 
     soon = "{{ (macros.datetime.utcnow() + macros.timedelta(seconds=2)).isoformat() }}+00:00"
     DateTimeSensorAsync(task_id="wait", target_time=soon)
+    TakenAway(task_id="taken_away", retries=0)
     container = KubernetesPodOperator(
         task_id="container",
         image="busybox:1.36",
