@@ -28,7 +28,7 @@ def test_without_go(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_containerd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(RealClusterError, match=r"^Missing on this machine: apt install .*runc"):
-        node.up()
+        node.prepare()
 
 
 @pytest.mark.parametrize("command", [node.up, node.down, node.is_up])
@@ -41,7 +41,7 @@ def test_without_root(monkeypatch: pytest.MonkeyPatch, command: Callable[[], obj
 def test_without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "_CGROUPS", Path("/nowhere"))
     with pytest.raises(RealClusterError, match=r"^This machine has no cgroups"):
-        node.up()
+        node.prepare()
 
 
 def test_an_unknown_version_is_told_with_those_that_are_known() -> None:
