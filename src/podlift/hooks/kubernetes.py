@@ -57,6 +57,13 @@ class KubernetesHook(BaseHook):
         """The namespace that the Airflow connection names."""
         return self._extra().get("namespace")
 
+    def xcom_sidecar(self) -> dict[str, Any]:
+        """What the Airflow connection says of the container that hands results over."""
+        extra = self._extra()
+        known = ("image", "resources", "security_context")
+        found = {each: extra.get(f"xcom_sidecar_container_{each}") for each in known}
+        return {name: value for name, value in found.items() if value}
+
     def _extra(self) -> dict[str, Any]:
         if not self.conn_id:
             return {}

@@ -6,6 +6,7 @@ AirflowException
     ├── PodNotObserved    the pod is there, but may not be watched
     ├── PodFailed         the pod did not succeed; carries the diagnosis
     │   └── PodNotStarted     it did not start in time
+    ├── ResultNotRead     the pod succeeded, but its result did not come through
     └── PodStopped        the task was told to stop, and its pod was deleted
 """
 
@@ -46,3 +47,7 @@ class PodNotStarted(PodFailed):
 
 class PodStopped(PodTaskError):
     """The task was told to stop while its pod was running. Never a success."""
+
+
+class ResultNotRead(PodTaskError):
+    """The pod succeeded, but the result that it left cannot be had; the message says why."""

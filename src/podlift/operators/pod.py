@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +15,9 @@ from podlift.operators.errors import (
     PodNotStarted,
     PodStopped,
     PodTaskError,
+    ResultNotRead,
 )
-from podlift.operators.parameters import PodParameters
+from podlift.operators.parameters import PodParameters, plain
 
 if TYPE_CHECKING:
     import jinja2
@@ -99,7 +100,7 @@ class KubernetesPodOperator(PodParameters):
         except ConfigurationError as error:
             raise PodNotCreated(f"There is no cluster to run the pod in: {error}") from error
         namespace = hook.namespace() or connection.namespace
-        manifest = self._build(_identity(context), namespace)
+        manifest = self._build(_identity(context), namespace, hook.xcom_sidecar())
         options = self._options()
         async with Client(connection) as client:
             listener = await self._listener(client, context, options)
@@ -110,10 +111,14 @@ class KubernetesPodOperator(PodParameters):
                 raise PodNotCreated(str(error)) from error
             except runs.PodNotObserved as error:
                 raise PodNotObserved(str(error)) from error
+            except runs.ResultNotRead as error:
+                raise ResultNotRead(str(error)) from error
 
     def _end(self, outcome: Outcome) -> Any:
         if outcome.succeeded:
-            return None
+            from podlift.runs.results import parsed
+
+            return parsed(outcome.result)
         if outcome.exit_code is not None and outcome.exit_code in self._skip_codes():
             raise AirflowSkipException(
                 f"Container {self.base_container_name!r} ended with exit code "
@@ -150,6 +155,7 @@ class KubernetesPodOperator(PodParameters):
             infrastructure_retries=self.infrastructure_retries,
             memory_factor=self.out_of_memory_factor,
             memory_ceiling=None if ceiling is None else bytes_of(str(ceiling)),
+            result=self.do_xcom_push,
             grace_period=self.termination_grace_period,
             on_finish=OnFinish(self.on_finish_action),
             on_kill=OnKill(self.on_kill_action),
@@ -197,12 +203,14 @@ class KubernetesPodOperator(PodParameters):
         except PodNotCreated as error:  # execute says it again, and fails
             self.manifest = f"# {error}"
 
-    def _build(self, identity: Identity, namespace: str) -> Manifest:
+    def _build(
+        self, identity: Identity, namespace: str, sidecar: Mapping[str, Any] | None = None
+    ) -> Manifest:
         from podlift.operators.manifest import operator_manifest
         from podlift.pods.errors import InvalidManifest
 
         try:
-            return operator_manifest(
+            manifest = operator_manifest(
                 vars(self),
                 identity=identity,
                 namespace=namespace,
@@ -210,8 +218,16 @@ class KubernetesPodOperator(PodParameters):
                 base=self.base_container_name,
                 templates=self._templates(),
             )
+            return self._with_sidecar(manifest, sidecar or {}) if self.do_xcom_push else manifest
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid pod: {error}") from error
+
+    def _with_sidecar(self, manifest: Manifest, sidecar: Mapping[str, Any]) -> Manifest:
+        from podlift.runs.sidecar import with_sidecar
+
+        own = plain(self.xcom_sidecar_container_security_context)
+        given = dict(sidecar) | ({"security_context": own} if own is not None else {})
+        return with_sidecar(manifest, self.base_container_name, **given)
 
     def _templates(self) -> list[Manifest]:
         from podlift.operators.templates import read_template

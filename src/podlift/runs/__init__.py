@@ -6,7 +6,7 @@ Nothing here knows Airflow. What is said on the way, a ``Listener`` hears; how i
 ``Outcome``, plain data that can go from one process to another.
 """
 
-from podlift.runs.errors import PodNotCreated, PodNotObserved, RunError
+from podlift.runs.errors import PodNotCreated, PodNotObserved, ResultNotRead, RunError
 from podlift.runs.listening import Listener, Moment
 from podlift.runs.options import OnFinish, OnKill, RunOptions
 from podlift.runs.outcome import Outcome
@@ -21,6 +21,7 @@ __all__ = [
     "PodNotCreated",
     "PodNotObserved",
     "PodRun",
+    "ResultNotRead",
     "RunError",
     "RunOptions",
 ]

@@ -2,7 +2,8 @@
 
 RunError
 ├── PodNotCreated     no pod came to be: the manifest, the rights, the cluster
-└── PodNotObserved    the pod is there, but may not be watched
+├── PodNotObserved    the pod is there, but may not be watched
+└── ResultNotRead     the pod succeeded, but its result did not come through
 
 A pod that fails is no error here but an ``Outcome``.
 """
@@ -20,3 +21,7 @@ class PodNotCreated(RunError):
 
 class PodNotObserved(RunError):
     """The pod was created, but what becomes of it cannot be seen."""
+
+
+class ResultNotRead(RunError):
+    """The pod succeeded, but the result that it left cannot be had; the message says why."""

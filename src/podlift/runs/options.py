@@ -46,6 +46,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether what the pod waits for is told."""
     tell_failure_events: bool = True
     """Whether the pod's warning events are told when it fails."""
+    result: bool = False
+    """Whether the pod has the sidecar that hands over a result, and it is read."""
     infrastructure_retries: int = 3
     """How many more pods may be started for what is not the task's fault."""
     memory_factor: float = 1.0

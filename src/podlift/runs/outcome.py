@@ -27,6 +27,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the pod's end was observed, so that nothing of it runs any more."""
     exit_code: int | None = None
     """The base container's; None if none was observed."""
+    result: str | None = None
+    """What the pod handed over, JSON text."""
     memory: int | None = None
     """Bytes that the base container was allowed; None without a limit."""
 

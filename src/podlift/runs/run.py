@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from podlift.kube import Client
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import Pod, has_started
@@ -16,6 +18,8 @@ from podlift.runs.listening import Listener, Moment
 from podlift.runs.options import OnKill, RunOptions
 from podlift.runs.outcome import Outcome, not_started, outcome_of
 from podlift.runs.relaunching import Launch
+from podlift.runs.results import read_result
+from podlift.runs.sidecar import FILE
 from podlift.runs.starting import wait_for_start
 from podlift.runs.telling_logs import LogsOfPod
 from podlift.runs.watching import PodView
@@ -36,7 +40,7 @@ class PodRun:
 
         A pod that has not ended is deleted when this fails or is cancelled, because nobody would
         look after it any more; unless it is to be kept when somebody ends the task.
-        Raises ``PodNotCreated`` or ``PodNotObserved``.
+        Raises ``PodNotCreated``, ``PodNotObserved`` or ``ResultNotRead``.
         """
         launch = Launch(manifest, self.options)
         while True:
@@ -90,7 +94,17 @@ class PodRun:
                 end = await self._ends(view)
                 await logs.told()
             await self.listener.reached(Moment.COMPLETED, end)
-            return await self._judge(view, end)
+            outcome = await self._judge(view, end)
+            if self.options.result and outcome.succeeded:
+                return replace(outcome, result=await self.read_result(view))
+            return outcome
+
+    async def read_result(self, view: PodView) -> str | None:
+        """The result that the base container left, as JSON text. Raises ``ResultNotRead``."""
+        result = await read_result(self.client, view)
+        if result is None:
+            self.listener.warning(f"There is no result: {FILE} is missing or empty.")
+        return result
 
     async def clean_up(self, view: PodView, *, succeeded: bool) -> None:
         """Delete the pod if the options say so, or if it has not ended."""

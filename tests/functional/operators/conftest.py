@@ -76,13 +76,13 @@ class Task:
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/pods"
 
-    def run(self) -> None:
-        """Execute it as Airflow's task runner does."""
+    def run(self) -> Any:
+        """Execute it as Airflow's task runner does; returns its result."""
         ExecutorSafeguard.tracker.set(self.operator)
         context: Any = {"ti": self.instance}
-        self.operator.execute(context)
+        return self.operator.execute(context)
 
-    def start(self) -> Future[None]:
+    def start(self) -> Future[Any]:
         """Execute it in another thread."""
         pool = ThreadPoolExecutor(1)
         running = pool.submit(self.run)

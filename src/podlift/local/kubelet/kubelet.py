@@ -176,7 +176,9 @@ class Kubelet:
             self._vanished(pod)
         elif meta.get("deletionTimestamp"):
             self._deleted(pod)
-        elif uid not in self._runners and not _is_finished(pod):
+        elif uid in self._runners:
+            self._runners[uid].keep_deadline(pod)
+        elif not _is_finished(pod):
             self._run(pod)
         if self._node is not None:
             self._node.see(pod, gone=type_ is ChangeType.DELETED)

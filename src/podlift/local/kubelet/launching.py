@@ -17,7 +17,7 @@ from podlift.local.kubelet.environment import (
 )
 from podlift.local.kubelet.executables import check_folder, find_executable
 from podlift.local.kubelet.images import image_error
-from podlift.local.kubelet.mounts import Mount
+from podlift.local.kubelet.mounts import Mount, machine_path
 from podlift.local.kubelet.sandbox import TERMINATION_LOG
 from podlift.local.kubelet.spawner import MARKER
 from podlift.local.kubelet.volumes import container_mounts
@@ -104,13 +104,19 @@ def prepare(
         container_id=container_id,
         argv=argv,
         env=env | {MARKER: container_id},
-        cwd=container.get("workingDir") or str(work),
+        cwd=container.get("workingDir") or _default_folder(work, mounts),
         mounts=mounts,
         message_file=message_file,
         memory_limit=max(int(quantities.parse(str(limit))), _LEAST_MEMORY) if limit else None,
         stdin=bool(container.get("stdin")),
         tty=bool(container.get("tty")),
     )
+
+
+def _default_folder(work: Path, mounts: Sequence[Mount]) -> str:
+    """The pod's own folder, unless a volume is mounted over it, at /tmp say."""
+    path = os.path.realpath(work)
+    return str(work) if machine_path(path, mounts) == path else "/"
 
 
 def executable(launch: Launch) -> str:

@@ -54,6 +54,7 @@ class PodRunner:
         self._maker = Maker(means, pod)
         self._crew = Crew(self._ledger, self._maker, means.processes)
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._deadline: asyncio.TimerHandle | None = None
 
     @property
     def pod(self) -> Obj:
@@ -81,6 +82,21 @@ class PodRunner:
         """The pod is being deleted: end it, then let its object go."""
         self.end(Ending(max(grace_seconds, LEAST_GRACE_SECONDS), deleted=True))
 
+    def keep_deadline(self, pod: Obj) -> None:
+        """Heed ``activeDeadlineSeconds``, which may be set or lowered while the pod runs."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        seconds = pod["spec"].get("activeDeadlineSeconds")
+        if seconds is None or self._ending.done():
+            return
+        began = (pod.get("status") or {}).get("startTime")
+        if began:
+            passed = datetime.now(UTC) - datetime.fromisoformat(began)
+            seconds = max(0.0, seconds - passed.total_seconds())
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(seconds, self._exceed_deadline)
+
     def stop(self, ending: Ending) -> None:
         """The cluster stops: end the pod, or, if it has not begun, leave it for the next start."""
         if self._ledger.begun:
@@ -95,7 +111,7 @@ class PodRunner:
     async def run(self) -> None:
         """The pod's whole life."""
         self._ledger.publish()
-        deadline = self._deadline()
+        self.keep_deadline(self.pod)
         life = asyncio.create_task(self._live())
         try:
             waits: list[asyncio.Future[Any]] = [life, self._ending]
@@ -106,8 +122,8 @@ class PodRunner:
             else:
                 await life
         finally:
-            if deadline is not None:
-                deadline.cancel()
+            if self._deadline is not None:
+                self._deadline.cancel()
             await _cancelled(life)
             self._crew.close()
 
@@ -200,16 +216,6 @@ class PodRunner:
         await asyncio.sleep(seconds)
 
     # Ending
-
-    def _deadline(self) -> asyncio.TimerHandle | None:
-        seconds = self.pod["spec"].get("activeDeadlineSeconds")
-        if seconds is None:
-            return None
-        began = (self.pod.get("status") or {}).get("startTime")
-        if began:
-            passed = datetime.now(UTC) - datetime.fromisoformat(began)
-            seconds = max(0.0, seconds - passed.total_seconds())
-        return asyncio.get_running_loop().call_later(seconds, self._exceed_deadline)
 
     def _exceed_deadline(self) -> None:
         message = "Pod was active on the node longer than the specified deadline"
