@@ -48,6 +48,8 @@ _DENIED = "denied the request"
 """``admission webhook "…" denied the request: …``; one that could not be asked has ``failed calling
 webhook`` (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/).
 """
+_NAMESPACE = "namespace"
+"""Kind of all delays that a whole namespace shares, as for a quota that is used up."""
 _LONGEST_WAIT = 30.0
 """Seconds between two tries for one pod, at most."""
 
@@ -133,7 +135,7 @@ class Creator:
             built = await self._blueprints.build(execution)
             execution.namespace = built.namespace
             if reason := self._queue.held_back(execution):
-                return CreateDelayed(reason, 0.0)
+                return CreateDelayed(reason, 0.0, _NAMESPACE)
             asked = clock()
             pod = await self._client.create(
                 PODS, built.manifest, built.namespace, strict=True, type=Pod
@@ -166,7 +168,8 @@ class Creator:
 
     def _delayed(self, execution: Execution, error: KubeError) -> CreateDelayed:
         metrics.creation_put_off()
-        sentence = f"The pod is not created yet: {error}"
+        # The words of one refusal and the next differ in their figures; a task is told once.
+        sentence, kind = f"The pod is not created yet: {error}", type(error).__name__
         now = asyncio.get_running_loop().time()
         # Whoever is refused because of others goes back to its place in the queue at once: queue
         # and pace hold all of them back, and the one of the highest priority is next again.
@@ -174,16 +177,16 @@ class Creator:
             where = f"namespace {execution.namespace!r} takes no more at present"
             sentence = f"The pod is not created yet, because {where}: {words}"
             self._queue.refused(execution, sentence, now)
-            return CreateDelayed(sentence, 0.0)
+            return CreateDelayed(sentence, 0.0, _NAMESPACE)
         if isinstance(error, TooManyRequests | ServerError):
             self._pace.refused(now, error.retry_after)
-            return CreateDelayed(sentence, 0.0)
+            return CreateDelayed(sentence, 0.0, kind)
         if isinstance(error, ConnectionFailed):
             self._pace.lost(now)
-            return CreateDelayed(sentence, 0.0)
+            return CreateDelayed(sentence, 0.0, kind)
         execution.delays += 1
         wait = min(_LONGEST_WAIT, 0.5 * 2 ** min(execution.delays, 10))
-        return CreateDelayed(sentence, wait * random.uniform(0.8, 1.2))
+        return CreateDelayed(sentence, wait * random.uniform(0.8, 1.2), kind)
 
 
 def _about_namespace(error: KubeError) -> str:
