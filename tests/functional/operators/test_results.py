@@ -46,7 +46,7 @@ def test_a_result_that_does_not_fit_is_refused_with_its_size(task: MakeTask) -> 
 
 
 def test_what_is_not_json_is_told_with_its_beginning(task: MakeTask) -> None:
-    with pytest.raises(ResultNotRead, match="is not JSON .* It begins with: hello, world"):
+    with pytest.raises(ResultNotRead, match=r"is not JSON .* It begins with: hello, world"):
         task(f"echo 'hello, world' > {FILE}", do_xcom_push=True).run()
 
 
