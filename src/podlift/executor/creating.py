@@ -50,8 +50,6 @@ webhook`` (https://kubernetes.io/docs/reference/access-authn-authz/extensible-ad
 """
 _NAMESPACE = "namespace"
 """Kind of all delays that a whole namespace shares, as for a quota that is used up."""
-_NAMESPACE = "namespace"
-"""Kind of the delays that concern all who wait for one namespace."""
 _LONGEST_WAIT = 30.0
 """Seconds between two tries for one pod, at most."""
 
