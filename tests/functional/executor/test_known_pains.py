@@ -125,7 +125,7 @@ def test_one_heartbeat_is_enough_to_have_all_pods_created_and_they_are_created_s
 
 
 def test_what_ended_while_the_line_was_down_holds_no_slot(detour: Detour, far: Driver) -> None:
-    ends, vanishes = far.task("sleep 0.6"), far.task("sleep 60")
+    ends, vanishes = far.task("sleep 2"), far.task("sleep 60")
     far.queue(ends, vanishes)
     far.until(lambda: _phases(far) == ["Running", "Running"])
     detour.weather(CUT_OFF)

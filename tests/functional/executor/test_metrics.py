@@ -100,7 +100,7 @@ def test_a_statsd_server_hears_of_every_step(
 ) -> None:
     driver = make_driver()
     listener = statsd()
-    good, bad = driver.task("sleep 1.2"), driver.task("exit 3")
+    good, bad = driver.task("sleep 2"), driver.task("exit 3")
     driver.queue(good, bad)
     driver.end(good)
     driver.end(bad)
