@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,29 @@ from airflow import settings
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.base import Base
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import sessionmaker
+
+_DAG = {
+    "dag_id": "shells",
+    "is_paused": False,
+    "is_stale": False,
+    "relative_fileloc": "shells.py",
+    "fileloc": "shells.py",
+    "bundle_name": "dags",
+    "max_active_tasks": 16,
+    "max_consecutive_failed_dag_runs": 0,
+    "has_task_concurrency_limits": False,
+    "timetable_type": "",
+    "timetable_periodic": False,
+    "timetable_partitioned": False,
+}
 
 
 class Database:
@@ -25,11 +44,21 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.engine: Engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})
         import_all_models()  # type: ignore[no-untyped-call]
-        kinds: list[Any] = [TaskInstance, TaskInstanceHistory, Job]
+        kinds: list[Any] = [TaskInstance, TaskInstanceHistory, Job, DagModel, DagRun]
         tables = [kind.__table__ for kind in kinds]
         Base.metadata.create_all(self.engine, tables=tables)
+        with suppress(IntegrityError):  # another test's fixture has it already
+            self._write(insert(DagModel).values(**_DAG))
 
-    def add(self, ti_id: str, state: str, *, try_number: int = 1, task_id: str = "task") -> None:
+    def add(
+        self,
+        ti_id: str,
+        state: str,
+        *,
+        try_number: int = 1,
+        task_id: str = "task",
+        executor_config: dict[str, Any] | None = None,
+    ) -> None:
         """A task instance in this state."""
         row = {
             "id": uuid.UUID(ti_id),
@@ -42,13 +71,28 @@ class Database:
             "pool": "default_pool",
             "pool_slots": 1,
             "queued_by_job_id": 7,
+            "queue": "default",
+            "priority_weight": 1,
+            "dag_version_id": uuid.uuid4(),
+            "executor_config": executor_config or {},
         }
         self._write(insert(TaskInstance).values(**row))
+        run = {
+            "dag_id": "shells",
+            "run_id": ti_id,
+            "state": "running",
+            "run_type": "manual",
+            "run_after": datetime.now(UTC),
+            "clear_number": 0,
+            "log_template_id": None,
+            "conf": {},
+        }
+        self._write(insert(DagRun).values(**run))
 
-    def add_new(self, ti_id: str, state: str, *, task_id: str) -> None:
+    def add_new(self, ti_id: str, state: str, **values: Any) -> None:
         """A task instance in this state, unless there is one already."""
         if not self._rows(ti_id):
-            self.add(ti_id, state, task_id=task_id)
+            self.add(ti_id, state, **values)
 
     def put(self, ti_id: str, state: str, **values: Any) -> None:
         """A task instance in this state, whether there was one or not."""

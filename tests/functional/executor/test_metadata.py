@@ -111,3 +111,18 @@ async def test_a_database_that_is_away_is_waited_for(
     assert not asking.done()
     monkeypatch.setattr(settings, "NonScopedSession", working)
     assert await asyncio.wait_for(asking, 5) is Answer.DONE
+
+
+def test_what_a_worker_needs_is_rebuilt_from_the_database(database: Database) -> None:
+    ti_id = str(uuid.uuid4())
+    config = {"pod_override": {"spec": {"nodeName": "here"}}}
+    database.add(ti_id, "queued", executor_config=config)
+    workload = metadata.workload_of(ti_id)
+    assert workload is not None
+    assert str(workload.ti.id) == ti_id
+    assert workload.ti.executor_config == config
+    assert workload.bundle_info.name == "dags"
+    assert str(workload.dag_rel_path) == "shells.py"
+    assert workload.log_path is not None
+    assert "task_id=task" in workload.log_path
+    assert metadata.workload_of(str(uuid.uuid4())) is None
