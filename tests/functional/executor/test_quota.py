@@ -57,7 +57,7 @@ def test_room_that_is_made_goes_to_the_highest_priority_at_once(
 ) -> None:
     limit(cluster, namespace, 1)
     driver = make_driver()
-    first = driver.task("sleep 0.3")
+    first = driver.task("sleep 2")
     driver.queue(first)
     driver.pod("Running")
     others = [driver.task(priority=priority) for priority in (1, 5, 9, 5)]
