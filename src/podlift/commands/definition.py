@@ -67,6 +67,20 @@ ARG_WATCH = _arg(
     action="store_true",
 )
 
+ARG_SUBJECT = _arg(
+    ("dag_id",),
+    help="The DAG's id; or, alone, the UUID of a task instance or the name of a pod",
+    metavar="DAG_ID",
+)
+ARG_SUBJECT_TASK = _arg(("task_id",), help="The task's id", nargs="?", metavar="TASK_ID")
+ARG_SUBJECT_RUN = _arg(("run_id",), help="The DAG run's id", nargs="?", metavar="RUN_ID")
+ARG_MAP_INDEX = _arg(
+    ("--map-index",), help="Which instance of a mapped task", type=int, metavar="INDEX"
+)
+ARG_TRY_NUMBER = _arg(
+    ("--try-number",), help="Only this try (default: all of them)", type=int, metavar="NUMBER"
+)
+
 COMMANDS = (
     ActionCommand(
         name="pods",
@@ -80,6 +94,23 @@ COMMANDS = (
             ARG_NAMESPACE,
             ARG_ALL_NAMESPACES,
             ARG_WATCH,
+            ARG_TEAM,
+            ARG_OUTPUT,
+            ARG_VERBOSE,
+        ),
+    ),
+    ActionCommand(
+        name="explain",
+        help="Tell what happened to a task instance, step by step, and what to do about it",
+        func=lazy_load_command("podlift.commands.explaining.telling.explain"),
+        args=(
+            ARG_SUBJECT,
+            ARG_SUBJECT_TASK,
+            ARG_SUBJECT_RUN,
+            ARG_MAP_INDEX,
+            ARG_TRY_NUMBER,
+            ARG_NAMESPACE,
+            ARG_ALL_NAMESPACES,
             ARG_TEAM,
             ARG_OUTPUT,
             ARG_VERBOSE,

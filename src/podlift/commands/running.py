@@ -15,7 +15,7 @@ from airflow.exceptions import AirflowConfigException
 
 from podlift.commands.errors import CommandError
 from podlift.compat import configured
-from podlift.executor.engine import connected
+from podlift.executor.connecting import connected
 from podlift.executor.errors import ExecutorError
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError

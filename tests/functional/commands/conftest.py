@@ -1,0 +1,222 @@
+"""``airflow podlift …`` as a process, with an Airflow home and a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from podlift.cli.airflow_database import prepare_database
+from podlift.cli.home import Home
+from podlift.kube import PODS, Client, load_connection, watch
+from podlift.pods.labels import Identity, annotations_of, labels_of
+from podlift.pods.naming import pod_name
+
+if TYPE_CHECKING:
+    from tests.functional.conftest import Cluster
+
+IMAGE = "busybox:1.36"
+DAG, RUN = "shells", "run 1"
+
+
+@dataclass
+class Done:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+@dataclass
+class AirflowHome:
+    """An Airflow that nobody runs: configuration, database and logs."""
+
+    home: Home
+    environment: dict[str, str]
+    cluster: Cluster
+    namespace: str
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, answer: str = "", **options: object) -> Done:
+        """Run ``airflow podlift`` with these arguments, and options of section ``podlift``."""
+        chosen = {f"AIRFLOW__PODLIFT__{name.upper()}": str(v) for name, v in options.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "podlift", *arguments],
+            env={**self.environment, **chosen},
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on until it is stopped."""
+        command = [sys.executable, "-m", "airflow", "podlift", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True)
+
+    def write(self, *rows: Any) -> None:
+        """Add rows to the database."""
+        with self._session() as session:
+            session.add_all(rows)
+            session.commit()
+
+    def _session(self) -> Session:
+        return Session(create_engine(f"sqlite:///{self.home.airflow / 'airflow.db'}"))
+
+    def task(self, task_id: str, state: str | None, **values: Any) -> str:
+        """A task instance of a run of the DAG ``shells``; returns its id."""
+        from airflow.models.dag import DagModel
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+        now = datetime.now(UTC)
+        ti_id = uuid.uuid4()
+        with self._session() as session:
+            if session.get(DagModel, DAG) is None:
+                session.add(DagBundleModel(name="dags"))
+                session.flush()
+                session.add(DagModel(dag_id=DAG, bundle_name="dags", fileloc="/shells.py"))
+                session.add(
+                    DagRun(
+                        dag_id=DAG,
+                        run_id=RUN,
+                        run_type=DagRunType.MANUAL,
+                        triggered_by=DagRunTriggeredByType.CLI,
+                        run_after=now,
+                        logical_date=now,
+                        state="running",
+                    )
+                )
+                session.flush()
+            table: Any = TaskInstance.__table__
+            row = {
+                "id": ti_id,
+                "dag_id": DAG,
+                "task_id": task_id,
+                "run_id": RUN,
+                "state": state,
+                "map_index": -1,
+                "try_number": 1,
+                "max_tries": 0,
+                "pool": "default_pool",
+                "pool_slots": 1,
+                "scheduled_dttm": now - timedelta(seconds=20),
+                "queued_dttm": now - timedelta(seconds=15),
+                **values,
+            }
+            session.execute(table.insert().values(**row))
+            session.commit()
+        self.ids[task_id] = str(ti_id)
+        return str(ti_id)
+
+    def pod(self, task_id: str, script: str, *, phase: str = "", **fields: Any) -> str:
+        """Create a task's pod, and wait until it is in this phase; returns its name."""
+        ti_id = self.ids.setdefault(task_id, str(uuid.uuid4()))
+        name = pod_name((DAG, task_id), ti_id, 1)
+        identity = Identity(
+            dag_id=DAG, task_id=task_id, run_id=RUN, ti_id=ti_id, executor="7-deadbeef"
+        )
+        base = {"name": "base", "image": IMAGE, "command": ["sh", "-c", script]}
+        pod = {
+            "metadata": {
+                "name": name,
+                "labels": labels_of(identity),
+                "annotations": {
+                    **annotations_of(identity),
+                    "podlift.dev/execution": uuid.uuid4().hex,
+                },
+            },
+            "spec": {
+                "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": 1,
+                "containers": [base | fields.pop("base", {})],
+                **fields,
+            },
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        status, body = self.cluster.request("POST", path, pod)
+        assert status == 201, body
+        if phase:
+            asyncio.run(self._until(name, phase))
+        return name
+
+    async def _until(self, name: str, phase: str) -> None:
+        connection = await load_connection(self.cluster.kubeconfig, in_cluster=False)
+        async with asyncio.timeout(60), Client(connection) as client:
+            fields = f"metadata.name={name}"
+            async for event in watch(client, PODS, self.namespace, field_selector=fields):
+                if event.object is not None and event.object["status"].get("phase") == phase:
+                    return
+
+    def delete(self, name: str) -> None:
+        """Remove a pod at once."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}?gracePeriodSeconds=0"
+        assert self.cluster.request("DELETE", path)[0] == 200
+
+    def log_file(self, task_id: str, try_number: int = 1) -> Path:
+        """Where Airflow looks for the log of a task."""
+        folder = f"dag_id={DAG}/run_id={RUN}/task_id={task_id}"
+        file = self.home.task_logs / folder / f"attempt={try_number}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with Airflow's tables, to be copied."""
+    home = Home(tmp_path_factory.mktemp("prepared"))
+    home.create()
+    environment = {**os.environ, "AIRFLOW_HOME": str(home.airflow)}
+    asyncio.run(prepare_database(home, environment))
+    return home.airflow / "airflow.db"
+
+
+@pytest.fixture
+def airflow(prepared: Path, cluster: Cluster, namespace: str, tmp_path: Path) -> AirflowHome:
+    """An Airflow home with an empty database, whose executor uses the test's namespace."""
+    home = Home(tmp_path / "airflow")
+    home.create()
+    (home.airflow / "airflow.db").write_bytes(prepared.read_bytes())
+    (home.airflow / "airflow.cfg").touch()
+    template = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {"containers": [{"name": "base", "image": IMAGE}]},
+    }
+    home.pod_template.write_text(yaml.safe_dump(template))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        "AIRFLOW_HOME": str(home.airflow),
+        "AIRFLOW__CORE__EXECUTOR": "podlift.executor.KubernetesExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home.task_logs),
+        "AIRFLOW__PODLIFT__NAMESPACE": namespace,
+        "AIRFLOW__PODLIFT__CONFIG_FILE": str(cluster.kubeconfig),
+        "AIRFLOW__PODLIFT__POD_TEMPLATE_FILE": str(home.pod_template),
+    }
+    return AirflowHome(home, environment, cluster, namespace)
