@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 INFRASTRUCTURE_RETRIES = 3
 """The executor's default: how many pods the infrastructure may take away from one task."""
@@ -120,7 +124,7 @@ def _plan(index: int, chance: random.Random) -> Plan:
     return Plan(index, work, seconds, mishap, times, priority)
 
 
-def _draw(chance: random.Random, weights: tuple[tuple[object, float], ...], otherwise: object):  # type: ignore[no-untyped-def]
+def _draw(chance: random.Random, weights: Sequence[tuple[T, float]], otherwise: T) -> T:
     number = chance.random()
     for choice, weight in weights:
         if number < weight:
