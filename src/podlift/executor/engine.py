@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 _START_TIMEOUT = 30.0
 """Seconds for reading the kubeconfig, which may run a plugin that fetches credentials."""
 _TICK = 1.0
+_SWITCH_INTERVAL = 0.0005
+"""Seconds for which a busy engine may keep the interpreter from the scheduler's thread. Python's own
+5 ms are most of what a heartbeat would take (ADR 9)."""
 
 
 class Engine:
@@ -61,6 +65,7 @@ class Engine:
 
         Raises what kept it from that, for example ``podlift.kube.errors.ConfigurationError``.
         """
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL))
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT):
             raise EngineStopped("Podlift's engine did not find out how to reach the cluster.")
