@@ -149,6 +149,9 @@ def still_pending(record: Record, tick: Tick, policy: Policy) -> Step:
     if record.since is not None and tick.now - record.since >= policy.pending_failure_timeout:
         trouble = record.trouble
         assert trouble is not None  # since counts from it
+        if trouble.infrastructure:  # elsewhere it may go better: another follows once it is gone
+            given_up = Tell(f"{trouble.sentence} The pod is given up.")
+            return replace(record, since=None), [given_up, Delete(record.uid)]
         return judge(record, Verdict(False, trouble.sentence, trouble.cause))
     if record.look is not None and tick.now >= record.look:
         return replace(record, look=tick.now + policy.look_every), [LookAtEvents()]

@@ -53,7 +53,7 @@ class Trouble:
     infrastructure: bool = False
     """Not the task's doing: another pod may well succeed."""
     stuck: bool = False
-    """It only heals if somebody repairs what the pod needs."""
+    """It may heal if somebody repairs what the pod or its node needs; that has some time."""
     hopeless: bool = False
     """It cannot heal in this pod."""
     memory: int | None = None

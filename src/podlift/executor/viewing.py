@@ -15,8 +15,8 @@ _TAKEN_AWAY = frozenset({Cause.DELETED})
 """Not the infrastructure's fault, but not the task's either: another pod is started. Whoever wants
 to stop a task does so in Airflow, which then asks for no other."""
 
-_WAIT_FOR_THE_CLUSTER = frozenset({Cause.UNSCHEDULABLE, Cause.SANDBOX})
-"""Causes for which a pod may pend as long as Airflow lets it: nobody has to repair the pod."""
+_WAIT_FOR_THE_CLUSTER = frozenset({Cause.UNSCHEDULABLE})
+"""Causes for which a pod may pend as long as Airflow lets it: nobody has to repair anything."""
 
 _WORKER_NEVER_BEGAN = frozenset({ExitCode.UNREACHABLE, ExitCode.WRONG_KEY})
 """Codes with which the worker says that it could not begin the task, and another one may."""
@@ -57,7 +57,7 @@ def _trouble(
         cause=cause,
         sentence=str(diagnosis),
         infrastructure=infrastructure,
-        stuck=not infrastructure and cause not in _WAIT_FOR_THE_CLUSTER,
+        stuck=diagnosis.can_heal and cause not in _WAIT_FOR_THE_CLUSTER,
         hopeless=fatal or not diagnosis.can_heal,
         memory=memory_of(pod, BASE) if cause is Cause.OUT_OF_MEMORY else None,
     )

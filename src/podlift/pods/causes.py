@@ -65,6 +65,7 @@ class Stage(StrEnum):
 class Policy:
     """What a cause means for what happens next."""
 
+    meaning: str
     infrastructure: bool
     """The cluster's fault: the same pod may well succeed elsewhere, so the try should not count."""
     heals: bool
@@ -77,30 +78,35 @@ _BEFORE, _AFTER, _EITHER = Stage.BEFORE_START, Stage.AFTER_START, Stage.EITHER
 
 POLICIES: Mapping[Cause, Policy] = {
     Cause.FAILED: Policy(
+        "The program ended with an exit code other than 0.",
         False,
         False,
         _AFTER,
         "Read the end of the container's log: the program itself reported this failure.",
     ),
     Cause.KILLED_BY_SIGNAL: Policy(
+        "A signal ended the program; it is named.",
         False,
         False,
         _AFTER,
         "Look for what sent the signal: the program itself, a parent process or someone's exec.",
     ),
     Cause.CRASH_LOOP: Policy(
+        "The container fails and is restarted again and again.",
         False,
         False,
         _AFTER,
         "Read the container's previous log, or set restartPolicy to Never and let Airflow retry.",
     ),
     Cause.OUT_OF_MEMORY: Policy(
+        "The container used more memory than its limit, or its node ran out.",
         False,
         False,
         _AFTER,
         "Raise resources.limits.memory of the container, or let the program use less memory.",
     ),
     Cause.OUT_OF_STORAGE: Policy(
+        "The pod wrote more to local storage than its limit.",
         False,
         False,
         _AFTER,
@@ -108,30 +114,35 @@ POLICIES: Mapping[Cause, Policy] = {
         "or write to a volume.",
     ),
     Cause.DEADLINE: Policy(
+        "The pod ran longer than `activeDeadlineSeconds`.",
         False,
         False,
         _EITHER,
         "Raise activeDeadlineSeconds, or find out why the program took so long.",
     ),
     Cause.INIT_FAILED: Policy(
+        "An init container failed; the main one never started.",
         False,
         False,
         _BEFORE,
         "Read the init container's log; the main container never started.",
     ),
     Cause.CANNOT_START: Policy(
+        "The command could not be started.",
         False,
         False,
         _BEFORE,
         "Check the container's command and working directory against what the image holds.",
     ),
     Cause.START_FAILED: Policy(
+        "The node could not start the container, for a reason of its own.",
         True,
         False,
         _BEFORE,
         "Try again; if it lasts, look at the node's container runtime.",
     ),
     Cause.CREATE_FAILED: Policy(
+        "The container runtime refuses to create the container.",
         False,
         True,
         _BEFORE,
@@ -139,12 +150,14 @@ POLICIES: Mapping[Cause, Policy] = {
         "an image without an entrypoint needs a command.",
     ),
     Cause.INVALID_IMAGE_NAME: Policy(
+        "The image's name is not one.",
         False,
         False,
         _BEFORE,
         "Correct the image: [registry/]repository[:tag], the repository in lower case.",
     ),
     Cause.IMAGE_PULL: Policy(
+        "The image cannot be pulled, or is not on the node.",
         False,
         True,
         _BEFORE,
@@ -152,12 +165,14 @@ POLICIES: Mapping[Cause, Policy] = {
         "and imagePullSecrets.",
     ),
     Cause.CONFIGURATION: Policy(
+        "A Secret, ConfigMap or key is missing.",
         False,
         True,
         _BEFORE,
         "Create the missing object or key in the pod's namespace, or mark the reference optional.",
     ),
     Cause.VOLUME: Policy(
+        "A volume is missing or cannot be attached.",
         False,
         True,
         _BEFORE,
@@ -165,50 +180,70 @@ POLICIES: Mapping[Cause, Policy] = {
         "and that the node can attach it.",
     ),
     Cause.UNSCHEDULABLE: Policy(
+        "No node takes the pod.",
         False,
         True,
         _BEFORE,
         "Lower the requests, relax nodeSelector, affinity or tolerations, or add a node.",
     ),
     Cause.SANDBOX: Policy(
+        "The node cannot set up the pod's network.",
         True,
         True,
         _BEFORE,
         "Look at the node: its container runtime, its network plugin, its free addresses.",
     ),
     Cause.REJECTED: Policy(
+        "The node refused the pod that the scheduler gave it.",
         True,
         False,
         _BEFORE,
         "Try again; if it lasts, compare the pod's requests and nodeName with what the node has.",
     ),
     Cause.EVICTED: Policy(
+        "The pod was evicted from its node.",
         True,
         False,
         _EITHER,
         "Try again; requests nearer to what the task uses make an eviction less likely.",
     ),
     Cause.PREEMPTED: Policy(
+        "The pod gave way to one of higher priority.",
         True,
         False,
         _EITHER,
         "Try again; give the pod a higher priorityClassName if this work must not give way.",
     ),
-    Cause.NODE_LOST: Policy(True, False, _EITHER, "Try again; look at why the node went away."),
-    Cause.NODE_SHUTDOWN: Policy(True, False, _EITHER, "Try again; the node was being shut down."),
+    Cause.NODE_LOST: Policy(
+        "The pod's node went away.",
+        True,
+        False,
+        _EITHER,
+        "Try again; look at why the node went away.",
+    ),
+    Cause.NODE_SHUTDOWN: Policy(
+        "The pod's node was shut down.",
+        True,
+        False,
+        _EITHER,
+        "Try again; the node was being shut down.",
+    ),
     Cause.DELETED: Policy(
+        "Someone deleted the pod.",
         False,
         False,
         _EITHER,
         "Find who deleted it: the API server's audit log knows. Stop a task in Airflow's UI.",
     ),
     Cause.VANISHED: Policy(
+        "The pod is gone, and nobody saw its end.",
         True,
         False,
         _EITHER,
         "Find what removed it: a clean-up job, pod garbage collection, or someone's hand.",
     ),
     Cause.UNREPORTED: Policy(
+        "The pod ended without an exit code of its container.",
         True,
         False,
         _EITHER,

@@ -246,6 +246,16 @@ def test_a_pod_that_needs_repair_gets_some_time_for_it() -> None:
     assert life.done(KeepLog) == [KeepLog(Verdict(False, "no such image", "image_pull"))]
 
 
+def test_a_pod_that_its_node_cannot_set_up_is_given_up_for_another() -> None:
+    sandbox = Trouble("sandbox", "no network", infrastructure=True, stuck=True)
+    life = pending().see(PodSeen("a", 1.0, preparing=True, trouble=sandbox))
+    life.see(Tick(1.0 + POLICY.pending_failure_timeout))
+    assert life.done(Delete) == [Delete("a")]
+    assert life.done(Create) == []
+    life.see(PodGone("a"), LogKept("no network"), Requeued(True))
+    assert life.done(Create) == [Create(2)]
+
+
 def test_an_image_that_turns_up_in_time_starts_the_task() -> None:
     life = pending().see(PodSeen("a", 1.0, trouble=NO_IMAGE))
     life.see(PodSeen("a", 60.0), Tick(500.0), PodSeen("a", 501.0, started=True))

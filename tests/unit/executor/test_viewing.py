@@ -49,7 +49,7 @@ def test_an_image_that_cannot_be_pulled_may_turn_up_and_a_name_that_is_wrong_can
     assert (pull.stuck, pull.hopeless, pull.infrastructure) == (True, False, False)
     waiting = {"waiting": {"reason": "InvalidImageName", "message": "bad"}}
     name = trouble_of(see(pod("Pending", waiting), 1.0))
-    assert (name.stuck, name.hopeless) == (True, True)
+    assert (name.stuck, name.hopeless) == (False, True)
 
 
 def test_a_pod_for_which_there_is_no_room_is_not_stuck() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from podlift.pods import causes_page
 from podlift.pods.diagnosis import POLICIES, Cause, Diagnosis, Stage, diagnose, has_succeeded
 from podlift.pods.reading import Event, Pod, read_pod
 
@@ -391,8 +392,9 @@ def test_only_what_strikes_before_the_start_can_heal() -> None:
     assert all(policy.stage is Stage.BEFORE_START for policy in healing)
 
 
-def test_every_cause_is_in_the_documentation() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "operator.md").read_text()
+def test_the_page_of_causes_in_the_documentation_is_the_one_made_from_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "causes.md").read_text()
+    assert page == causes_page.page()
     assert [cause for cause in Cause if f"| `{cause}` |" not in page] == []
 
 
