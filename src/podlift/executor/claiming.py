@@ -18,7 +18,7 @@ from podlift.executor.patience import patiently
 from podlift.kube.client import Client
 from podlift.kube.errors import Conflict, KubeError, NotFound
 from podlift.kube.resources import PODS
-from podlift.kube.verbs import Patch
+from podlift.kube.writing import Patch
 from podlift.pods.labels import ADOPTIONS, EXECUTOR, MANAGED_BY, PODLIFT, adoptions_of
 from podlift.pods.naming import label_value
 from podlift.pods.reading import Pod, read_pod

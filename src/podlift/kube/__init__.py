@@ -27,6 +27,7 @@ from podlift.kube.errors import (
     UnexpectedAnswer,
 )
 from podlift.kube.frames import Channel, Frame
+from podlift.kube.reading import Listing
 from podlift.kube.resources import (
     CONFIGMAPS,
     EVENTS,
@@ -44,9 +45,9 @@ from podlift.kube.resources import (
     Resource,
 )
 from podlift.kube.streaming import Completed, RemoteStream
-from podlift.kube.verbs import Listing, Patch
 from podlift.kube.view import WatchEvent
 from podlift.kube.watching import watch
+from podlift.kube.writing import Patch
 
 __all__ = [
     "CONFIGMAPS",

@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
+from podlift.kube.bodies import decode
 from podlift.kube.client import Client
 from podlift.kube.errors import (
     ConnectionFailed,
@@ -32,7 +33,6 @@ from podlift.kube.errors import (
 from podlift.kube.lines import LineSplitter
 from podlift.kube.pacing import Backoff, Timing
 from podlift.kube.resources import Resource
-from podlift.kube.verbs import decode
 from podlift.kube.view import Identify, View, WatchEvent, identify_with
 from podlift.pods.plain import Manifest
 
