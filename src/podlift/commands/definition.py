@@ -81,6 +81,26 @@ ARG_TRY_NUMBER = _arg(
     ("--try-number",), help="Only this try (default: all of them)", type=int, metavar="NUMBER"
 )
 
+ARG_DAG_ID = _arg(("dag_id",), help="The DAG's id", metavar="DAG_ID")
+ARG_TASK_ID = _arg(("task_id",), help="The task's id", metavar="TASK_ID")
+ARG_RUN_ID = _arg(
+    ("run_id",),
+    help="The DAG run's id; without it, a run that is still to come is meant",
+    nargs="?",
+    metavar="RUN_ID",
+)
+ARG_SERVER_DRY_RUN = _arg(
+    ("--server-dry-run",),
+    help="Have the API server judge the pod first, without creating it",
+    action="store_true",
+)
+ARG_MANIFEST_OUTPUT = _arg(
+    ("-o", "--output"),
+    help="Output format: yaml with remarks, or json (default: yaml)",
+    choices=("yaml", "json"),
+    default="yaml",
+)
+
 COMMANDS = (
     ActionCommand(
         name="pods",
@@ -113,6 +133,21 @@ COMMANDS = (
             ARG_ALL_NAMESPACES,
             ARG_TEAM,
             ARG_OUTPUT,
+            ARG_VERBOSE,
+        ),
+    ),
+    ActionCommand(
+        name="render",
+        help="Print the pod that a task would get, and where each line of it comes from",
+        func=lazy_load_command("podlift.commands.rendering.render"),
+        args=(
+            ARG_DAG_ID,
+            ARG_TASK_ID,
+            ARG_RUN_ID,
+            ARG_MAP_INDEX,
+            ARG_SERVER_DRY_RUN,
+            ARG_TEAM,
+            ARG_MANIFEST_OUTPUT,
             ARG_VERBOSE,
         ),
     ),
