@@ -34,13 +34,18 @@ def cause_lines(pod_name: str, sentence: str, events: Sequence[Event], pod_uid: 
 
 def event_lines(events: Sequence[Event]) -> Iterable[bytes]:
     """What Kubernetes had to say of a pod, in the order of time."""
-    for event in sorted(events, key=lambda each: each.last_seen):
+    for event in sorted(events, key=_when):
         times = f" ({event.count} times)" if event.count and event.count > 1 else ""
         yield log_line(
             f"Kubernetes: {event.reason}: {event.message.strip()}{times}",
             level="warning" if event.type == "Warning" else "info",
-            at=event.last_seen,
+            at=_when(event)[0],
         )
+
+
+def _when(event: Event) -> tuple[datetime, str]:
+    """Most components tell whole seconds only; within one the names go on with the time."""
+    return event.last_seen.replace(microsecond=0), event.metadata.name
 
 
 def _line(event: str, level: str, *, timestamp: str = "", pod_uid: str = "") -> bytes:
