@@ -93,8 +93,12 @@ def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = Non
 
 
 def workload_of(ti_id: str) -> ExecuteTask | None:
-    """What a worker needs to run the task instance, without a token; None if there is none."""
+    """What a worker needs to run the task instance, without a token.
+
+    None if there is no such task instance, or its DAG is gone.
+    """
     from airflow.executors.workloads import ExecuteTask
+    from pydantic import ValidationError
 
     statement = (
         select(TaskInstance)
@@ -103,7 +107,13 @@ def workload_of(ti_id: str) -> ExecuteTask | None:
     )
     with create_session(scoped=False) as session:
         ti = session.scalar(statement)
-        return None if ti is None else ExecuteTask.make(ti)
+        if ti is None or ti.dag_run is None or ti.dag_model is None:
+            return None
+        try:
+            return ExecuteTask.make(ti)
+        except ValidationError as error:  # a row from before an upgrade lacks what is needed now
+            logger.warning("Task instance %s cannot be run again: %s", ti_id, error)
+            return None
 
 
 def keep_queued(ti_ids: Collection[str]) -> None:

@@ -126,3 +126,10 @@ def test_what_a_worker_needs_is_rebuilt_from_the_database(database: Database) ->
     assert workload.log_path is not None
     assert "task_id=task" in workload.log_path
     assert metadata.workload_of(str(uuid.uuid4())) is None
+
+
+def test_a_row_that_lacks_what_a_worker_needs_makes_no_workload(database: Database) -> None:
+    ti_id = str(uuid.uuid4())
+    database.add(ti_id, "queued")
+    database.set(ti_id, dag_version_id=None)
+    assert metadata.workload_of(ti_id) is None
