@@ -232,11 +232,6 @@ class Settings:
         "half of that, with a mark between them.",
         least=1024,
     )
-    adoption_timeout: float = _option(
-        15.0,
-        "Seconds a starting scheduler waits for the list of pods that another one left behind.",
-        least=1,
-    )
     shutdown_timeout: float = _option(
         10.0, "Seconds a stopping scheduler gives to requests that are under way.", least=0
     )

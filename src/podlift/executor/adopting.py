@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from podlift.executor.blueprints import Deployment
 from podlift.executor.claiming import Claims, Taken, job_of, owner_of
 from podlift.executor.control import Control
-from podlift.executor.execution import EXECUTION, execution_of
+from podlift.executor.execution import EXECUTION, Execution, execution_of
 from podlift.executor.inheriting import INHERITED_PODS, inherited
-from podlift.executor.messages import Adopt, Dropped, Ended, Notice, Orphan, Revoke
+from podlift.executor.messages import Adopt, Dropped, Notice, Orphan, Revoke
 from podlift.executor.metadata import Metadata
 from podlift.executor.patience import patiently
+from podlift.executor.state import Again, Record, State, Verdict
 from podlift.kube.client import Client
 from podlift.kube.errors import Forbidden, NotFound
 from podlift.kube.resources import PODS
+from podlift.pods.causes import Cause
 from podlift.pods.diagnosis import has_succeeded
-from podlift.pods.labels import TI_ID, identity_of, selector_for
+from podlift.pods.labels import TI_ID, Identity, identity_of, selector_for
 from podlift.pods.reading import Pod
 
 logger = logging.getLogger(__name__)
 
-_NO_POD = "The scheduler that started this task is gone, and so is the task's pod."
+_NO_POD = "The scheduler that had this task is gone, and there is no pod of it."
 _DISPUTE_LOOKS = 60
 """How often the database is asked, a second apart, whose a task instance is. Airflow's transaction
 that gives it to us ends soon after we have said that we take it."""
@@ -41,49 +45,42 @@ class Adopter:
         client: Client,
         control: Control,
         claims: Claims,
-        namespaces: Iterable[str | None],
-        executor_id: str,
+        deployment: Deployment,
         notify: Callable[[Notice], None],
     ) -> None:
         self._client = client
         self._control = control
         self._claims = claims
-        self._namespaces = tuple(namespaces)
-        self._executor_id = executor_id
-        self._job = job_of(executor_id)
+        self._deployment = deployment
+        self._namespaces = deployment.settings.namespaces or (None,)
+        self._executor_id = deployment.executor_id
+        self._job = job_of(deployment.executor_id)
         self._metadata = Metadata()
         self._notify = notify
-        self._under_way: dict[str, Orphan] = {}
+        self._under_way: dict[int, Orphan] = {}
 
     async def adopt(self, request: Adopt) -> None:
-        """Answer as soon as the pods are listed; then take them over, several at once."""
-        pods = await self._find(request.orphans)
-        found = [orphan for orphan in request.orphans if orphan.ti_id in pods]
-        self._under_way |= {orphan.ti_id: orphan for orphan in found}
-        if request.answer.set_running_or_notify_cancel():
-            request.answer.set_result(frozenset(pods))
-        else:  # the scheduler could not wait, and counts all of them as ours
-            for orphan in request.orphans:
-                if orphan.ti_id not in pods:
-                    self._notify(Ended(orphan.number, orphan.key, False, _NO_POD))
-        await asyncio.gather(*(self._take_over(each, *pods[each.ti_id]) for each in found))
+        """Take all of them over, several at once."""
+        orphans = {orphan.ti_id: orphan for orphan in request.orphans}
+        self._under_way |= {orphan.number: orphan for orphan in orphans.values()}
+        pods = await self._find(orphans)
+        await asyncio.gather(*(self._take_over(each, pods) for each in orphans.values()))
 
     def revoke(self, request: Revoke) -> None:
         """The scheduler takes a task back whose pod we may be about to take over."""
-        self._under_way.pop(request.ti_id, None)
+        for orphan in list(self._under_way.values()):
+            if orphan.ti_id == request.ti_id:
+                del self._under_way[orphan.number]
 
     # Finding
 
-    async def _find(self, orphans: Iterable[Orphan]) -> dict[str, tuple[Pod, Marks]]:
+    async def _find(self, wanted: Mapping[str, Orphan]) -> dict[str, tuple[Pod, Marks]]:
         """The pod of each task instance that has one, by its id."""
-        wanted = {orphan.ti_id: orphan for orphan in orphans}
         ours: list[Pod] = []
         for namespace in self._namespaces:
             ours += await self._list(namespace, selector_for(), Pod)
         found: dict[str, tuple[Pod, Marks]] = {
-            ti_id: (pod, {})
-            for ti_id, pod in _newest(ours, wanted).items()
-            if not _of_a_former_execution(pod, wanted[ti_id])
+            ti_id: (pod, {}) for ti_id, pod in _newest(ours, wanted).items()
         }
         missing = [orphan for ti_id, orphan in wanted.items() if ti_id not in found]
         if missing:
@@ -108,19 +105,33 @@ class Adopter:
 
     # Taking over
 
-    async def _take_over(self, orphan: Orphan, pod: Pod, marks: Marks) -> None:
+    async def _take_over(self, orphan: Orphan, pods: Mapping[str, tuple[Pod, Marks]]) -> None:
+        if orphan.ti_id not in pods:
+            self._revive(orphan, 0)
+            return
+        pod, marks = pods[orphan.ti_id]
+        launch = _launch_of(pod)
+        if _of_a_former_execution(pod, orphan):
+            self._revive(orphan, launch)
+            return
         try:
             pod = await self._claim(orphan, pod, marks)
         except NotFound:
-            self._notify(Ended(orphan.number, orphan.key, False, _NO_POD))
+            self._revive(orphan, launch)
             return
         except Taken as taken:
             logger.info("%s: %s", orphan.key, taken)
+            self._under_way.pop(orphan.number, None)
             self._notify(Dropped(orphan.number, orphan.key))
             return
         self._control.adopt(execution_of(orphan.number, orphan.key, pod), pod)
-        if self._under_way.pop(orphan.ti_id, None) is None:  # taken back in the meantime
+        if self._under_way.pop(orphan.number, None) is None:  # taken back in the meantime
             self._control.revoke(Revoke(orphan.ti_id))
+
+    def _revive(self, orphan: Orphan, launch: int) -> None:
+        """There is no pod in which it could go on: have it started in another one."""
+        if self._under_way.pop(orphan.number, None) is not None:
+            self._control.revive(execution_without_pod(orphan, launch, self._deployment))
 
     async def _claim(self, orphan: Orphan, pod: Pod, marks: Marks) -> Pod:
         owner = owner_of(pod)
@@ -148,6 +159,35 @@ class Adopter:
         return found is not None and found.job_id == self._job
 
 
+def execution_without_pod(orphan: Orphan, launch: int, deployment: Deployment) -> Execution:
+    """The orphan's execution after its pod with this launch number; 0 if it never had one."""
+    dag_id, task_id, run_id, try_number, map_index = orphan.key
+    return Execution(
+        id=uuid.uuid4().hex,
+        number=orphan.number,
+        key=orphan.key,
+        whose=Identity(
+            dag_id=dag_id,
+            task_id=task_id,
+            run_id=run_id,
+            ti_id=orphan.ti_id,
+            try_number=try_number,
+            map_index=map_index,
+            team=deployment.team,
+        ),
+        parts=(dag_id, task_id),
+        namespace=deployment.settings.namespace,
+        log_path=None,  # what is not known here comes with its workload
+        record=Record(
+            state=State.REQUEUEING,
+            launch=launch,
+            verdict=Verdict(False, _NO_POD, Cause.VANISHED),
+            again=Again.REPLACE,
+            ended=True,
+        ),
+    )
+
+
 def _newest(pods: Iterable[Pod], wanted: Mapping[str, Orphan]) -> dict[str, Pod]:
     """For each task instance the pod of its last launch, which is the one that counts."""
     newest: dict[str, tuple[int, Pod]] = {}
@@ -162,6 +202,11 @@ def _newest(pods: Iterable[Pod], wanted: Mapping[str, Orphan]) -> dict[str, Pod]
         if known is None or identity.launch > known[0]:
             newest[identity.ti_id] = identity.launch, pod
     return {ti_id: pod for ti_id, (_, pod) in newest.items()}
+
+
+def _launch_of(pod: Pod) -> int:
+    identity = identity_of(pod)
+    return identity.launch if identity else 0
 
 
 def _of_a_former_execution(pod: Pod, orphan: Orphan) -> bool:

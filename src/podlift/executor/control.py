@@ -65,6 +65,7 @@ from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
 from podlift.pods.building import BASE
+from podlift.pods.causes import Cause
 from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
 from podlift.pods.reading import Pod, exit_code, is_deleted
 from podlift.settings import Settings
@@ -149,10 +150,19 @@ class Control:
         """Go on with an execution that another scheduler began, or that we have already."""
         known = self._executions.get(execution.id)
         if known is not None:
-            known.number = execution.number
+            known.number = max(known.number, execution.number)
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         self._see(execution, pod)
+
+    def revive(self, execution: Execution) -> None:
+        """Go on with an execution of which there is no pod: Airflow is asked to let it have one."""
+        known = self._latest.get(execution.ti_id)
+        if known is not None:  # we have it already: Airflow repeats what it could not complete
+            known.number = max(known.number, execution.number)
+            return
+        self._executions[execution.id] = self._latest[execution.ti_id] = execution
+        self._carry_out(execution, Requeue(execution.record.launch + 1, Cause.VANISHED))
 
     # What is observed
 
@@ -275,6 +285,8 @@ class Control:
     def _started(self, execution: Execution) -> None:
         if execution.whose.workload != TASK:  # a task's worker tells Airflow itself
             self._notify(Started(execution.number, execution.key))
+        else:  # should it ever need another pod, Airflow has it: thousands of them are large
+            execution.workload = None
 
     def _carry_out(self, execution: Execution, effect: Effect) -> None:
         match effect:
@@ -345,7 +357,9 @@ class Control:
             execution.workload = await self._metadata.workload_of(execution.ti_id)
         if execution.workload is None:
             return False
-        execution.priority = facts_of(execution.workload).priority
+        facts = facts_of(execution.workload)
+        execution.priority = facts.priority
+        execution.log_path = execution.log_path or facts.log_path
         return True
 
     async def _keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:

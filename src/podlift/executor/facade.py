@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
@@ -166,11 +165,10 @@ class KubernetesExecutor(BaseExecutor):
             return [str(error)], []
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
-        """Take over the pods of task instances whose scheduler is gone; returns those without one.
+        """Take over the task instances of a scheduler that is gone: all of them, at once.
 
-        Waits ``adoption_timeout`` seconds for the list of pods. If it does not come in time all are
-        counted as taken over, because a task that Airflow starts again could then run twice; those
-        that turn out to have no pod are reported as failed.
+        What has a pod goes on in it, however far it has come; what has none gets one, without
+        losing a try. Nothing is waited for, so nothing is handed back.
         """
         orphans = tuple(
             Orphan(
@@ -185,23 +183,8 @@ class KubernetesExecutor(BaseExecutor):
         for orphan in orphans:
             self.running.add(orphan.key)
             self._current[orphan.key] = orphan.number
-        answer: Future[frozenset[str]] = Future()
-        self._started().send([Adopt(orphans, answer)])
-        try:
-            found = answer.result(self.settings.adoption_timeout)
-        except TimeoutError:
-            if answer.cancel():
-                self.log.warning(
-                    "The cluster did not list its pods in time; %d task instances count as "
-                    "adopted until it does.",
-                    len(tis),
-                )
-                return []
-            found = answer.result()  # it came in this very moment
-        lost = [ti for ti in tis if str(ti.id) not in found]
-        for ti in lost:
-            self._drop(ti.key)
-        return lost
+        self._started().send([Adopt(orphans)])
+        return []
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Delete the task instance's pod, and report nothing about it. Never raises."""

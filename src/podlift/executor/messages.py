@@ -5,7 +5,6 @@ Both sides only append to a deque and take from one; neither waits for the other
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,14 +45,9 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Take over the pods of these. ``answer`` gets the ids of those that have a pod.
-
-    An answer that was cancelled, because the scheduler could not wait for it, means that all of
-    them count as taken over: the engine then reports those without a pod as failed.
-    """
+    """Take these over: with the pods that they have, or with new ones."""
 
     orphans: tuple[Orphan, ...]
-    answer: Future[frozenset[str]]
 
 
 Request: TypeAlias = Launch | Revoke | Adopt

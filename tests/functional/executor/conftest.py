@@ -85,8 +85,17 @@ class Driver:
     def queue(self, *tasks: workloads.ExecuteTask) -> None:
         for each in tasks:
             if isinstance(each, workloads.ExecuteTask):
-                self.database.add_new(str(each.ti.id), "queued", task_id=each.ti.task_id)
+                self.know(each)
             self.executor.queue_workload(each, session=None)  # type: ignore[arg-type]
+
+    def know(self, each: workloads.ExecuteTask, state: str = "queued", **values: Any) -> None:
+        """Airflow has the task in this state."""
+        ti = each.ti
+        config = ti.executor_config
+        ti_id = str(ti.id)
+        self.database.add_new(ti_id, state, task_id=ti.task_id, executor_config=config)
+        if values or state != "queued":
+            self.database.set(ti_id, state=state, **values)
 
     def beat(self) -> None:
         self.executor.heartbeat()
@@ -143,6 +152,10 @@ class Driver:
         assert each.log_path
         file = self.logs / each.log_path
         return "".join(path.read_text() for path in sorted(file.parent.glob(f"{file.name}*")))
+
+    def every_log(self) -> str:
+        """Everything that was kept of any task."""
+        return "".join(path.read_text() for path in self.logs.rglob("*.log"))
 
 
 MakeDriver = Callable[..., Driver]

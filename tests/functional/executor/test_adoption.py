@@ -58,11 +58,40 @@ def test_a_task_that_ended_while_nobody_looked_is_reported_too(make_driver: Make
     second.no_pods()
 
 
-def test_what_has_no_pod_is_handed_back(make_driver: MakeDriver) -> None:
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_what_has_no_pod_gets_one_and_loses_no_try(make_driver: MakeDriver, state: str) -> None:
     driver = make_driver()
-    lost = driver.task()
-    assert driver.executor.try_adopt_task_instances([orphan(lost)]) == [orphan(lost)]
+    lost = driver.task("echo found again")
+    driver.know(lost, state)
+    assert driver.executor.try_adopt_task_instances([orphan(lost, state)]) == []
+    assert driver.executor.running == {lost.ti.key}
+    assert driver.end(lost) == ("success", None)
+    row = driver.database.row(str(lost.ti.id))
+    assert (row.state, row.try_number) == ("queued", 1)  # its worker is a shell, and says nothing
+    assert "found again" in driver.every_log()
     assert driver.executor.running == set()
+    driver.no_pods()
+
+
+def test_what_is_over_meanwhile_gets_no_pod(make_driver: MakeDriver) -> None:
+    driver = make_driver()
+    lost = driver.task("echo never")
+    driver.know(lost, "success")
+    assert driver.executor.try_adopt_task_instances([orphan(lost)]) == []
+    driver.until(lambda: not driver.executor.running)
+    assert driver.pods() == []
+
+
+def test_adopting_twice_what_has_no_pod_makes_one(make_driver: MakeDriver) -> None:
+    # Airflow repeats it when its own transaction could not be completed.
+    driver = make_driver()
+    lost = driver.task("sleep 1; echo once")
+    driver.know(lost)
+    for _ in range(3):
+        assert driver.executor.try_adopt_task_instances([orphan(lost, "queued")]) == []
+    assert driver.end(lost) == ("success", None)
+    assert driver.every_log().count("once") == 1
+    assert len(driver.ends(lost)) == 1
 
 
 def test_two_schedulers_do_not_both_report_a_task_that_changed_hands(

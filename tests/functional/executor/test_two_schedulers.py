@@ -138,11 +138,15 @@ def test_a_pod_that_ended_well_does_not_stand_for_a_task_that_was_queued_again(
 ) -> None:
     # It was deferred, and resumed by a scheduler that died before it made the next pod. To report
     # the first pod's success would fail the task: "finished, but the task instance is queued".
-    dead, driver = make_driver(job_id=DEAD, delete_worker_pods=False), make_driver(job_id=ONE)
-    task = dead.task("exit 0")
+    dead = make_driver(job_id=DEAD, delete_worker_pods=False)
+    task = dead.task("sleep 1; echo was here")
     dead.queue(task)
     dead.end(task)
     dead.executor.end()
-    orphan = left_behind(task, "queued")
-    assert driver.executor.try_adopt_task_instances([orphan]) == [orphan]
-    assert driver.executor.running == set()
+    known(database, task, "queued", ONE)
+    driver = make_driver(job_id=ONE, delete_worker_pods=True)
+    assert driver.executor.try_adopt_task_instances([left_behind(task, "queued")]) == []
+    driver.pod("Running")
+    assert driver.ends(task) == []
+    assert driver.end(task) == ("success", None)
+    assert driver.every_log().count("was here") == 2
