@@ -71,6 +71,16 @@ class Driver:
         self.failed: list[Any] = []
         self.announced = 0
         self.beats = Beats()
+        self.collections: list[float] = []
+        """Seconds that the garbage collector stopped everything, each time."""
+        self._collecting = 0.0
+        gc.callbacks.append(self._collection)
+
+    def _collection(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting = time.perf_counter()
+        else:
+            self.collections.append(time.perf_counter() - self._collecting)
 
     def queue(self, tasks: list[ExecuteTask]) -> None:
         for task in tasks:
@@ -106,10 +116,13 @@ class Driver:
         end = time.perf_counter() + seconds
         self.until(lambda: time.perf_counter() >= end, pause)
 
-    def forget_beats(self) -> Beats:
-        """The heartbeats so far; counting starts anew."""
-        beats, self.beats = self.beats, Beats()
-        return beats
+    def forget_beats(self) -> dict[str, float]:
+        """The heartbeats so far, in milliseconds; counting starts anew."""
+        found = self.beats.milliseconds()
+        found["collection"] = max(self.collections, default=0.0) * 1e3
+        self.beats = Beats()
+        self.collections.clear()
+        return found
 
 
 @contextmanager

@@ -54,7 +54,7 @@ async def compare(kubeconfig: Path, tasks: int, pairs: int, pace: float) -> list
     found = []
     for _ in range(pairs):
         async with namespace_in(kubeconfig) as namespace:
-            async with simulated_kubelet(kubeconfig, namespace):
+            with simulated_kubelet(kubeconfig, namespace):
                 bare = await _measure("bench.bare_client", kubeconfig, namespace, tasks, _SECONDS)
             load = os.getloadavg()[0]
             run = await _measure(

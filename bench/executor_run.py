@@ -6,15 +6,19 @@ python -m bench.executor_run grow   KUBECONFIG NAMESPACE SIZE...
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import yaml
+
+from bench.companion import Companion
 from bench.driving import Driver, configure, megabytes, started
 from bench.kubelet import simulated_kubelet
 from bench.load import task, write_template
@@ -23,9 +27,13 @@ _PAUSE = 0.02
 _TOUCHES = 2000
 _WAVES = 4
 _ARRIVING = 500
+_FORGOTTEN = 5000
+"""Changes: more than the local cluster remembers."""
+_RELIST_SECONDS = 10.0
+"""Longer than the watch waits between two tries, and the list takes."""
 
 
-def finish(driver: Driver, kubelet: _Kubelet, count: int, pause: float) -> dict[str, Any]:
+def finish(driver: Driver, kubelet: Companion, count: int, pause: float) -> dict[str, Any]:
     """Tasks from `queue_workload` to their vanished pods: rate, CPU, heartbeats."""
     tasks = [task(number) for number in range(count)]
     driver.forget_beats()
@@ -39,14 +47,14 @@ def finish(driver: Driver, kubelet: _Kubelet, count: int, pause: float) -> dict[
         "seconds": seconds,
         "cpu": spent,
         "scheduler_cpu": time.thread_time() - own,
-        "heartbeat": driver.beats.milliseconds(),
+        "heartbeat": driver.forget_beats(),
     }
 
 
 class Steps:
     """An executor whose pods become more and more, and what it costs to have them."""
 
-    def __init__(self, driver: Driver, kubelet: _Kubelet) -> None:
+    def __init__(self, driver: Driver, kubelet: Companion) -> None:
         self._driver = driver
         self._kubelet = kubelet
         self._made = 0
@@ -62,11 +70,11 @@ class Steps:
         driver.rest(2.0, _PAUSE)
         driver.forget_beats()
         idle = self._cpu_of(lambda: driver.rest(5.0, _PAUSE)) / 5.0
-        beats = driver.forget_beats().milliseconds()
+        beats = driver.forget_beats()
         began = time.perf_counter()
         touching = self._cpu_of(self._touch)
         took = time.perf_counter() - began
-        busy = driver.forget_beats().milliseconds()
+        busy = driver.forget_beats()
         return {
             "alive": size,
             "grown_in": growing,
@@ -90,7 +98,26 @@ class Steps:
             )
             driver.rest(max(0.0, began + wave + 1 - time.perf_counter()), _PAUSE)
         driver.until(lambda: driver.ended - before >= _WAVES * _ARRIVING, _PAUSE)
-        return {"heartbeat_with_arrivals": driver.forget_beats().milliseconds()}
+        return {"heartbeat_with_arrivals": driver.forget_beats()}
+
+    def relist(self, line: Companion) -> dict[str, Any]:
+        """The watch breaks, so much happens meanwhile that its place is forgotten, all is listed.
+
+        Measured from the moment at which the server can be reached again.
+        """
+        driver = self._driver
+        self._ask(line, "cut")
+        self._ask(self._kubelet, f"touch {_FORGOTTEN}")
+        driver.forget_beats()
+        cpu, began = time.process_time(), time.perf_counter()
+        self._ask(line, "mend")
+        driver.rest(_RELIST_SECONDS, _PAUSE)
+        spent, took = time.process_time() - cpu, time.perf_counter() - began
+        return {"relist": {**driver.forget_beats(), "cpu": spent, "seconds": took}}
+
+    def _ask(self, companion: Companion, what: str) -> None:
+        companion.ask(what)
+        self._driver.until(companion.answered, _PAUSE)
 
     def _touch(self) -> None:
         self._kubelet.ask(f"touch {_TOUCHES}")
@@ -104,74 +131,59 @@ class Steps:
         return time.process_time() - before
 
 
-class _Kubelet:
-    """The simulated kubelet as the scheduler's thread talks to it; the loop runs in another."""
+@contextmanager
+def cuttable(kubeconfig: Path, folder: Path) -> Iterator[tuple[Path, Companion | None]]:
+    """A kubeconfig whose way to the server can be cut, if the server is on this machine.
 
-    def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        self._where = kubeconfig, namespace
-        self._loop = asyncio.new_event_loop()
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._run()])
-        self._process: asyncio.subprocess.Process | None = None
-        self._asked: Any = None
+    A real API server's memory of changes is too long for a measurement to outlive.
+    """
+    config = yaml.safe_load(kubeconfig.read_text())
+    address = urlsplit(config["clusters"][0]["cluster"]["server"])
+    if address.hostname != "127.0.0.1":
+        yield kubeconfig, None
+        return
+    with Companion("bench.cutting", address.hostname, address.port) as line:
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.first}"
+        other = folder / "kubeconfig"
+        other.write_text(yaml.safe_dump(config))
+        yield other, line
 
-    async def _run(self) -> None:
-        async with simulated_kubelet(*self._where) as self._process:
-            self._ready.set()
-            await self._stop.wait()
 
-    def __enter__(self) -> _Kubelet:
-        self._thread.start()
-        if not self._ready.wait(30):
-            raise RuntimeError("the simulated kubelet did not start")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-
-    def ask(self, what: str) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        writer, reader = self._process.stdin, self._process.stdout
-
-        async def exchange() -> None:
-            writer.write(f"{what}\n".encode())
-            await reader.readline()
-
-        self._asked = asyncio.run_coroutine_threadsafe(exchange(), self._loop)
-
-    def answered(self) -> bool:
-        return bool(self._asked.done())
+def grow(steps: Steps, line: Companion | None, folder: Path, sizes: list[int]) -> dict[str, Any]:
+    """One step after the other; arrivals at 5,000 pods, a relist at the last."""
+    found: list[dict[str, Any]] = []
+    for size in sizes:
+        step = steps.grow(size)
+        if size == 5000:
+            step |= steps.arrive(write_template(folder, 0.5))
+        if size == sizes[-1] and line is not None:
+            step |= steps.relist(line)
+        print(json.dumps(step), file=sys.stderr, flush=True)
+        found.append(step)
+    return {"steps": found}
 
 
 def main(what: str, kubeconfig: str, namespace: str, *rest: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="podlift-bench-") as home:
         folder = Path(home)
         seconds = float(rest[1]) if what == "finish" else 3600.0
-        template = write_template(folder, seconds)
-        configure(
-            folder,
-            namespace=namespace,
-            config_file=kubeconfig,
-            pod_template_file=template,
-            shutdown_timeout=1,
-        )
-        with _Kubelet(Path(kubeconfig), namespace) as kubelet, started() as driver:
+        with ExitStack() as stack:
+            reached, line = Path(kubeconfig), None
+            if what == "grow":
+                reached, line = stack.enter_context(cuttable(Path(kubeconfig), folder))
+            configure(
+                folder,
+                namespace=namespace,
+                config_file=reached,
+                pod_template_file=write_template(folder, seconds),
+                shutdown_timeout=1,
+            )
+            kubelet = stack.enter_context(simulated_kubelet(Path(kubeconfig), namespace))
+            driver = stack.enter_context(started())
             driver.rest(0.5, _PAUSE)
             if what == "finish":
                 return finish(driver, kubelet, int(rest[0]), float(rest[2]))
-            steps = Steps(driver, kubelet)
-            found: dict[str, Any] = {"steps": []}
-            for size in map(int, rest):
-                step = steps.grow(size)
-                if size == 5000:
-                    step |= steps.arrive(write_template(folder, 0.5))
-                print(json.dumps(step), file=sys.stderr, flush=True)
-                found["steps"].append(step)
-            return found
+            return grow(Steps(driver, kubelet), line, folder, [int(size) for size in rest])
 
 
 if __name__ == "__main__":

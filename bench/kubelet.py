@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.companion import Companion
 from bench.load import NODE, RUN_SECONDS
 from podlift.kube import (
     NODES,
@@ -187,29 +188,9 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@asynccontextmanager
-async def simulated_kubelet(
-    kubeconfig: Path, namespace: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process; ready to run pods, and gone in the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bench.kubelet",
-        str(kubeconfig),
-        namespace,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        if await process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the simulated kubelet did not start")
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+def simulated_kubelet(kubeconfig: Path, namespace: str) -> Companion:
+    """The process that runs the namespace's pods."""
+    return Companion("bench.kubelet", kubeconfig, namespace)
 
 
 async def _main(kubeconfig: Path, namespace: str) -> None:
