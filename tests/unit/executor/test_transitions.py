@@ -347,6 +347,13 @@ def test_ended_pods_are_kept_where_that_is_asked_for() -> None:
     assert life.done(Delete) == []
 
 
+@pytest.mark.parametrize("life", [pending(), running()])
+def test_what_is_told_of_another_pod_changes_nothing(life: Life) -> None:
+    before = life.record
+    life.see(PodSeen("b", 2.0, started=True, exit_code=0, finished=True), PodGone("b"))
+    assert life.record == before
+
+
 def test_the_watch_may_be_faster_than_the_answer() -> None:
     life = Life().see(
         CreateBegun(),

@@ -7,7 +7,7 @@ events, delays them and tells of other pods. Whatever it does:
 - an end is reported once at most, never after the task was taken back, and once in the end if not;
 - the infrastructure fails no task before its retries are used up, unless Airflow has been told the
   task's end already;
-- what ended well is reported as such;
+- what ended well is reported as such, and nothing else;
 - in the end nothing is left: no record, no pod in which something could still run.
 """
 
@@ -261,8 +261,7 @@ class Lives(RuleBasedStateMachine):
             if not verdict.success and verdict.cause in ("evicted", "vanished"):
                 used_up = self.record.replaced == POLICY.infrastructure_retries
                 assert used_up or self.refused, "failed with retries left"
-            if self.airflow == "success":
-                assert verdict.success
+            assert verdict.success == (self.airflow == "success")
 
     def teardown(self) -> None:
         """From here on the world is kind: nothing is lost any more, and every pod ends well."""
