@@ -35,6 +35,7 @@ from podlift.executor.messages import (
 from podlift.executor.metadata import Answer, Metadata
 from podlift.executor.remote_logging import RemoteLogging
 from podlift.executor.seals import Seals
+from podlift.executor.sight import Sight
 from podlift.executor.state import (
     Announce,
     Create,
@@ -115,7 +116,8 @@ class Control:
         """What the watch tells of pods that no execution holds, for whoever clears them away."""
         self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         at_once = settings.pod_creation_max_concurrency
-        self.creator = Creator(client, self._blueprints, self.observe, tasks, at_once)
+        self.sight = Sight(client, settings.namespace)
+        self.creator = Creator(client, self._blueprints, self.sight, self.observe, tasks, at_once)
         self._deleter = Deleter(
             client, self.observe, _DELETES_AT_ONCE, settings.delete_option_kwargs
         )

@@ -13,6 +13,7 @@ from podlift.executor.errors import TemplateError
 from podlift.executor.execution import EXECUTION, Execution
 from podlift.executor.pacing import Pace
 from podlift.executor.queueing import Queue
+from podlift.executor.sight import Sight
 from podlift.executor.state import (
     Create,
     CreateBegun,
@@ -50,6 +51,8 @@ webhook`` (https://kubernetes.io/docs/reference/access-authn-authz/extensible-ad
 """
 _NAMESPACE = "namespace"
 """Kind of all delays that a whole namespace shares, as for a quota that is used up."""
+_OUT_OF_SIGHT = 10.0
+"""Seconds until a creation is tried again in a namespace that cannot be watched."""
 _LONGEST_WAIT = 30.0
 """Seconds between two tries for one pod, at most."""
 
@@ -58,10 +61,17 @@ class Creator:
     """Takes ``Create`` effects and answers each with an observation."""
 
     def __init__(
-        self, client: Client, blueprints: Blueprints, observe: Observe, tasks: Tasks, at_once: int
+        self,
+        client: Client,
+        blueprints: Blueprints,
+        sight: Sight,
+        observe: Observe,
+        tasks: Tasks,
+        at_once: int,
     ) -> None:
         self._client = client
         self._blueprints = blueprints
+        self._sight = sight
         self._observe = observe
         self._tasks = tasks
         self._slots = asyncio.Semaphore(at_once)
@@ -134,6 +144,8 @@ class Creator:
         try:
             built = await self._blueprints.build(execution)
             execution.namespace = built.namespace
+            if problem := self._sight.problem(built.namespace):
+                return CreateDelayed(problem, _OUT_OF_SIGHT)
             if reason := self._queue.held_back(execution):
                 return CreateDelayed(reason, 0.0, _NAMESPACE)
             asked = clock()

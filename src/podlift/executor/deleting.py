@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 
 from podlift.executor import metrics
@@ -14,6 +15,8 @@ from podlift.kube.errors import Conflict, KubeError, NotFound
 from podlift.kube.resources import PODS
 from podlift.pods.reading import Pod
 from podlift.settings import DeleteOptions
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT = 30.0
 
@@ -43,6 +46,7 @@ class Deleter:
             except KubeError as error:
                 if not error.transient:
                     sentence = f"Pod {name} cannot be deleted: {error}"
+                    logger.warning("%s", sentence)
                     self._observe(execution, DeleteRefused(sentence))
                     return
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))

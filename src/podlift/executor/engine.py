@@ -25,11 +25,7 @@ from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import Adopt, Launch, Notice, Request, Revoke
 from podlift.executor.sweeping import Sweeper
 from podlift.executor.tasks import Tasks
-from podlift.kube.client import Client
-from podlift.kube.resources import PODS
-from podlift.kube.watching import watch
-from podlift.pods.labels import selector_for
-from podlift.pods.reading import Pod, is_finished
+from podlift.pods.reading import is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +142,7 @@ class Engine:
             )
             forever = [self._control.creator.run(), self._tick(), sweeper.run()]
             forever.append(self._control.keep_queued())
-            forever += [self._watch(client, namespace) for namespace in namespaces]
+            forever += [self._watch(namespace) for namespace in namespaces]
             running = [asyncio.ensure_future(work) for work in forever]
             for future in running:
                 future.add_done_callback(self._ended)
@@ -175,16 +171,10 @@ class Engine:
                 case Adopt() as request:
                     self._tasks.spawn(self._adopter.adopt(request))
 
-    async def _watch(self, client: Client, namespace: str | None) -> None:
+    async def _watch(self, namespace: str | None) -> None:
         assert self._control is not None
-        events = watch(client, PODS, namespace, type=Pod, label_selector=selector_for())
-        synced = False
-        async with aclosing(events):
+        async with aclosing(self._control.sight.watch(namespace)) as events:
             async for event in events:
-                if event.kind == "SYNCED":
-                    if synced:
-                        metrics.relisted()
-                    synced = True
                 self._control.watched(event)
                 if (pod := event.object) and (event.kind == "DELETED" or is_finished(pod)):
                     self._control.creator.freed(pod.metadata.namespace)

@@ -27,6 +27,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
@@ -34,6 +35,10 @@ from typing import ClassVar
 
 import msgspec
 
+_MISSING_RIGHT = re.compile(
+    r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "[^"]*"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)"| at the cluster scope)'
+)
 _QUOTA_WORDS = ("exceeded quota:", "status unknown for quota:")
 
 
@@ -170,11 +175,26 @@ class Forbidden(ApiError):
     def transient(self) -> bool:
         return self.quota_exceeded
 
+    @property
+    def missing_right(self) -> str:
+        """The right that the user does not have, as one would grant it; empty for a refusal of
+        another kind, such as admission's.
+
+        https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+        """
+        found = _MISSING_RIGHT.search(self.message)
+        if found is None:
+            return ""
+        right = f"the verb {found['verb']} on {found['resource']}"
+        if found["namespace"]:
+            return f"{right} by a Role in namespace {found['namespace']}"
+        return f"{right} by a ClusterRole"
+
     def __str__(self) -> str:
         text = super().__str__()
         if 'User "system:anonymous"' in self.message:
             return f"{text}. The request carried no credentials: check the user in the kubeconfig."
-        return text
+        return f"{text}. Grant it {right}." if (right := self.missing_right) else text
 
 
 class NotFound(ApiError):

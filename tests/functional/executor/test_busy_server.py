@@ -61,6 +61,7 @@ class TroubledServer:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0.1)  # TLS connections to the cluster say goodbye; nothing tells when
 
     def _write_kubeconfig(self, port: int) -> None:
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
