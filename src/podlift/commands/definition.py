@@ -101,6 +101,31 @@ ARG_MANIFEST_OUTPUT = _arg(
     default="yaml",
 )
 
+ARG_OLDER_THAN = _arg(
+    ("--older-than",),
+    help="Only pods that ended so long ago, such as 90s, 15m, 12h or 7d (default: 1h)",
+    type=seconds,
+    default=3600.0,
+    metavar="SPAN",
+)
+ARG_DRY_RUN = _arg(("--dry-run",), help="Only print what would be removed", action="store_true")
+ARG_YES = _arg(("-y", "--yes"), help="Do not ask", action="store_true")
+ARG_STANDARD = _arg(
+    ("--standard",),
+    help="Also the pods of Airflow's standard Kubernetes executor",
+    action="store_true",
+)
+ARG_NO_POD = _arg(
+    ("--no-pod",), help="Do not start a pod to see whether it reaches Airflow", action="store_true"
+)
+ARG_TIMEOUT = _arg(
+    ("--timeout",),
+    help="How long that pod may take, such as 90s or 5m (default: 2m)",
+    type=seconds,
+    default=120.0,
+    metavar="SPAN",
+)
+
 COMMANDS = (
     ActionCommand(
         name="pods",
@@ -150,6 +175,28 @@ COMMANDS = (
             ARG_MANIFEST_OUTPUT,
             ARG_VERBOSE,
         ),
+    ),
+    ActionCommand(
+        name="cleanup",
+        help="Remove ended pods that nobody needs any more, after having asked",
+        func=lazy_load_command("podlift.commands.cleaning.cleanup"),
+        args=(
+            ARG_OLDER_THAN,
+            ARG_DRY_RUN,
+            ARG_YES,
+            ARG_STANDARD,
+            ARG_NAMESPACE,
+            ARG_ALL_NAMESPACES,
+            ARG_TEAM,
+            ARG_OUTPUT,
+            ARG_VERBOSE,
+        ),
+    ),
+    ActionCommand(
+        name="doctor",
+        help="Check whether everything that the executor needs is there",
+        func=lazy_load_command("podlift.commands.doctor.visiting.doctor"),
+        args=(ARG_NO_POD, ARG_TIMEOUT, ARG_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
 )
 

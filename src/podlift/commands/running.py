@@ -17,6 +17,7 @@ from podlift.commands.errors import CommandError
 from podlift.compat import configured
 from podlift.executor.connecting import connected
 from podlift.executor.errors import ExecutorError
+from podlift.inherited import refuse
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.pods.errors import PodError
@@ -78,7 +79,12 @@ def _quiet(verbose: bool) -> Iterator[None]:
 
 def settings_for(team: str | None) -> Settings:
     """The options of the executor, or of a team's. Raises ``InvalidSetting``."""
-    return load_settings(lambda section, option: configured(section, option, team))
+
+    def lookup(section: str, option: str) -> str | None:
+        return configured(section, option, team)
+
+    refuse(lookup)
+    return load_settings(lookup)
 
 
 def with_cluster(settings: Settings, work: Callable[[Client], Awaitable[T]]) -> T:
