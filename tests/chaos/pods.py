@@ -30,7 +30,7 @@ ask begin
 case "$word" in
 run) sleep "$seconds" & wait $! ;;
 eat) exec dd if=/dev/zero of=/dev/null bs=300M count=20000 ;;
-*) exit 1 ;;
+*) exit 76 ;; # as the real worker, when Airflow does not let it begin
 esac
 result=$code
 ask end

@@ -18,8 +18,13 @@ to stop a task does so in Airflow, which then asks for no other."""
 _WAIT_FOR_THE_CLUSTER = frozenset({Cause.UNSCHEDULABLE})
 """Causes for which a pod may pend as long as Airflow lets it: nobody has to repair anything."""
 
-_WORKER_NEVER_BEGAN = frozenset({ExitCode.UNREACHABLE, ExitCode.WRONG_KEY})
-"""Codes with which the worker says that it could not begin the task, and another one may."""
+_WORKER_NEVER_BEGAN = frozenset({ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.WRONG_KEY})
+"""Codes with which the worker says that it could not begin the task, and another one may.
+
+A pod whose creation was never answered may begin the task, be taken away and leave nothing behind;
+the creation is repeated, and Airflow refuses its pod, because it counts the task as running. As
+nothing of it runs, Airflow's database decides whether another pod may.
+"""
 
 
 def see(pod: Pod, now: float, events: Sequence[Event] = (), fatal: Collection[str] = ()) -> PodSeen:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from podlift.executor.state import PodSeen, Trouble
 from podlift.executor.viewing import see
+from podlift.exit_codes import ExitCode
 from podlift.pods.reading import read_pod
 
 
@@ -86,3 +89,15 @@ def test_a_pod_that_the_node_refuses_is_the_infrastructures_fault() -> None:
     seen = see(refused, 1.0)
     assert (seen.finished, seen.started) == (True, False)
     assert trouble_of(seen).infrastructure
+
+
+@pytest.mark.parametrize("code", [ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.WRONG_KEY])
+def test_a_worker_that_could_not_begin_the_task_may_be_followed_by_another(code: ExitCode) -> None:
+    seen = see(pod("Failed", {"terminated": {"exitCode": int(code)}}), 1.0)
+    assert trouble_of(seen).infrastructure
+
+
+@pytest.mark.parametrize("code", [ExitCode.FAILED, ExitCode.NO_WORKLOAD, ExitCode.NO_KEY])
+def test_a_worker_that_another_one_would_not_do_better_than_is_not_followed(code: ExitCode) -> None:
+    seen = see(pod("Failed", {"terminated": {"exitCode": int(code)}}), 1.0)
+    assert not trouble_of(seen).infrastructure
