@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +15,15 @@ from podlift.executor.execution import MEMORY, Execution
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
 from podlift.executor.workloads import facts_of
+from podlift.kube.errors import KubeError
 from podlift.pods.building import BASE, BuiltPod, build_task_pod
 from podlift.pods.checking import check_pod
 from podlift.pods.memory import give_more
 from podlift.pods.plain import Manifest
-from podlift.sealing import seal, to_variables
+from podlift.sealing import SealError, seal, to_variables
 from podlift.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from podlift.executor.workloads import Workload
@@ -94,6 +98,13 @@ class Blueprints:
     def forget_key(self, namespace: str) -> None:
         """Read the seal's key anew before the next pod: a worker could not use the one we know."""
         self._seals.forget(namespace)
+
+    async def restore_key(self, namespace: str) -> None:
+        """Bring back a Secret that a pod waits for, because somebody deleted it."""
+        try:
+            await self._seals.restore(namespace)
+        except (KubeError, SealError) as error:
+            logger.warning("The key for the pods of namespace %s: %s", namespace, error)
 
     def _workload(self, execution: Execution) -> bytes:
         """As JSON, with a token that is as young as the pod; without the task's executor_config."""

@@ -267,7 +267,10 @@ class Control:
             self.accounts.first_seen(execution)
         self._last_seen(execution, pod)
         now = asyncio.get_running_loop().time()
-        self.observe(execution, see(pod, now, execution.events, self._fatal))
+        seen = see(pod, now, execution.events, self._fatal)
+        self.observe(execution, seen)
+        if seen.trouble and self._deployment.settings.seal_secret_name in seen.trouble.sentence:
+            self._tasks.spawn(self._blueprints.restore_key(pod.metadata.namespace))
         if is_deleted(pod) and execution.record.state is State.RUNNING:
             self.keeper.follow(execution)  # its log goes with it
 

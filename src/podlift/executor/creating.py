@@ -159,6 +159,8 @@ class Creator:
             metrics.creation_refused()
             return CreateRefused(f"The task's pod cannot be made: {error}")
         except KubeError as error:
+            if _without_namespace(error):  # and so without its Secret
+                self._blueprints.forget_key(execution.namespace)
             return self._delayed(execution, error) if _may_pass(error) else _refused(error)
         now = clock()
         self._pace.accepted(now)
@@ -209,6 +211,12 @@ def _about_namespace(error: KubeError) -> str:
     if isinstance(error, ServerError) and "failed calling webhook" in error.message:
         return error.message
     return ""
+
+
+def _without_namespace(error: KubeError) -> bool:
+    if isinstance(error, Forbidden):
+        return error.namespace_terminating
+    return isinstance(error, NotFound)
 
 
 def _may_pass(error: KubeError) -> bool:

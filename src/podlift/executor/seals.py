@@ -43,29 +43,38 @@ class Seals:
         """Read the Secret anew when the key is needed next: somebody may have replaced it."""
         self._keys.pop(namespace, None)
 
+    async def restore(self, namespace: str) -> None:
+        """Put the Secret back where it was deleted, with the key that pods were sealed with.
+
+        They wait for it. Raises as ``key``.
+        """
+        async with self._reading[namespace]:
+            known = self._keys.get(namespace)
+            self._keys[namespace] = await self._read_or_create(namespace, known)
+
     def variable(self) -> Manifest:
         """The environment variable by which a container gets the key."""
         reference = {"name": self._name, "key": ENTRY}
         return {"name": KEY_VARIABLE, "valueFrom": {"secretKeyRef": reference}}
 
-    async def _read_or_create(self, namespace: str) -> str:
+    async def _read_or_create(self, namespace: str, key: str | None = None) -> str:
         try:
             return self._decode(await self._client.get(SECRETS, self._name, namespace))
         except NotFound:
             pass
         try:
-            made = await self._client.create(SECRETS, self._manifest(), namespace)
+            made = await self._client.create(SECRETS, self._manifest(key or new_key()), namespace)
         except AlreadyExists:
             made = await self._client.get(SECRETS, self._name, namespace)
         return self._decode(made)
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self, key: str) -> Manifest:
         return {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": self._name, "labels": {MANAGED_BY: PODLIFT}},
             "type": "Opaque",
-            "data": {ENTRY: base64.b64encode(new_key().encode()).decode()},
+            "data": {ENTRY: base64.b64encode(key.encode()).decode()},
         }
 
     def _decode(self, secret: dict[str, Any]) -> str:

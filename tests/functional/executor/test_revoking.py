@@ -1,0 +1,149 @@
+"""Tasks that the scheduler takes back, at every point of their lives, and queues again."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.functional.executor.holding import Hold, HoldingServer
+
+if TYPE_CHECKING:
+    from tests.functional.conftest import Cluster
+    from tests.functional.executor.conftest import Driver, MakeDriver
+
+pytestmark = pytest.mark.functional
+
+
+@pytest.fixture
+def server(cluster: Cluster, tmp_path: Path) -> Iterator[HoldingServer]:
+    server = HoldingServer(cluster, tmp_path / "holding")
+    server.start()
+    yield server
+    server.stop()
+
+
+def revoke(driver: Driver, task: Any) -> None:
+    driver.executor.revoke_task(ti=task.ti)
+
+
+def nothing_is_left(driver: Driver, task: Any) -> None:
+    driver.no_pods()
+    assert driver.ends(task) == []
+    assert driver.executor.running == set()
+
+
+def test_one_that_waits_for_its_turn_never_gets_a_pod(
+    make_driver: MakeDriver, server: HoldingServer
+) -> None:
+    server.holds = (hold := Hold("POST", "/pods"),)
+    driver = make_driver(config_file=server.kubeconfig, pod_creation_max_concurrency=1)
+    first, second = driver.task("exit 0", priority=2), driver.task("exit 0")
+    driver.queue(first, second)
+    driver.until(hold.met.is_set)
+    revoke(driver, second)
+    assert driver.executor.running == {first.ti.key}
+    server.holds = ()
+    driver.beat()
+    assert driver.pods() == []
+    assert driver.ends(second) == []
+
+
+def test_one_whose_pod_is_being_created_leaves_none(
+    make_driver: MakeDriver, server: HoldingServer
+) -> None:
+    server.holds = (hold := Hold("POST", "/pods", carried_out=True),)
+    driver = make_driver(config_file=server.kubeconfig, request_timeout=1)
+    task = driver.task("sleep 60")
+    driver.queue(task)
+    driver.until(hold.met.is_set)
+    revoke(driver, task)
+    nothing_is_left(driver, task)
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_one_whose_pod_is_there_leaves_none(driver: Driver, phase: str) -> None:
+    gates = [{"name": "podlift.dev/test"}]
+    base = {"name": "base", "command": ["sh", "-c", "sleep 60"]}
+    spec = {"containers": [base], **({"schedulingGates": gates} if phase == "Pending" else {})}
+    task = driver.task(override={"spec": spec})
+    driver.queue(task)
+    driver.pod(phase)
+    revoke(driver, task)
+    nothing_is_left(driver, task)
+
+
+def test_one_that_has_ended_was_reported_and_is_not_again(driver: Driver) -> None:
+    task = driver.task("exit 3")
+    driver.queue(task)
+    driver.end(task)
+    revoke(driver, task)
+    driver.no_pods()
+    assert len(driver.ends(task)) == 1
+
+
+def test_one_that_was_stuck_and_is_queued_again_never_has_two_pods(
+    driver: Driver, cluster: Cluster
+) -> None:
+    # The scheduler takes it back just as its worker starts, and queues the same task instance.
+    seen = _Overlap(driver)
+    first = driver.task("trap '' TERM; sleep 60")
+    again = driver.task("echo second", ti_id=uuid.UUID(str(first.ti.id)))
+    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    driver.queue(first)
+    driver.pod("Running")
+    with seen:
+        revoke(driver, first)
+        driver.queue(again)
+        assert driver.end(again) == ("success", None)
+    assert seen.most == 1
+    assert "second" in driver.kept_log(again)
+    driver.no_pods()
+    assert len(driver.ends(again)) == 1
+
+
+def test_one_that_is_taken_back_again_and_again_runs_once_in_the_end(driver: Driver) -> None:
+    seen = _Overlap(driver)
+    first = driver.task("sleep 60")
+    with seen:
+        driver.queue(first)
+        for _ in range(3):
+            driver.beat()
+            revoke(driver, first)
+            again = driver.task("echo last", ti_id=uuid.UUID(str(first.ti.id)))
+            again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+            driver.queue(again)
+        assert driver.end(again) == ("success", None)
+    assert seen.most <= 1
+    driver.no_pods()
+    assert len(driver.ends(again)) == 1
+    assert driver.executor.running == set()
+
+
+class _Overlap:
+    """Looks from outside how many pods run at the same time."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.most = 0
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.02):
+            live = [
+                pod
+                for pod in self._driver.pods()
+                if pod["status"]["phase"] not in ("Succeeded", "Failed")
+            ]
+            self.most = max(self.most, len(live))
