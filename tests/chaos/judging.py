@@ -53,6 +53,9 @@ PODS = "no pod is left"
 ONCE = "every end is reported once"
 SCHEDULERS = "no scheduler ends by itself"
 
+_LONG = 40.0
+"""Seconds after a task's end in which its log is kept and its end reported, faults included."""
+
 PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, TRIES, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
 
 
@@ -80,6 +83,7 @@ def judge(evidence: Evidence) -> list[Violation]:
     found.add(TRIES, _used_tries(evidence))
     found.add(CAUSE, _without_cause(evidence))
     found.add(SLOTS, _leaks(evidence))
+    found.add(SLOTS, _held_for_long(evidence))
     found.add(PODS, (f"Pod {name} is still there." for name in evidence.pods_left))
     found.add(ONCE, _repeated(evidence))
     found.add(SCHEDULERS, evidence.failures)
@@ -146,6 +150,17 @@ def _leaks(evidence: Evidence) -> Iterable[str]:
                 f"A scheduler holds {status['slots']} slots, tasks {status['running']} and "
                 f"executions {status['census']}."
             )
+
+
+def _held_for_long(evidence: Evidence) -> Iterable[str]:
+    """Leaks of schedulers that did not live to the end."""
+    ended = {end.index: end.ended for end in evidence.ends if end.ended is not None}
+    for number, life in enumerate(evidence.lives, 1):
+        last = next((line for line in reversed(life) if line["what"] == "status"), None)
+        for index in last["running"] if last else ():
+            held = last["at"] - ended.get(index, last["at"]) if last else 0.0
+            if held > _LONG:
+                yield f"Scheduler {number} still held task {index} {held:.0f} s after its end."
 
 
 def _repeated(evidence: Evidence) -> Iterable[str]:

@@ -31,6 +31,8 @@ class TaskEnd:
     ti_id: str
     mismatches: tuple[str, ...] = ()
     """What Airflow wrote each time the executor's word and the database's did not agree."""
+    ended: float | None = None
+    """When, in seconds since the epoch."""
 
 
 def migrate(environment: Mapping[str, str]) -> None:
@@ -192,14 +194,22 @@ class Rows:
                 mismatches.setdefault(index, []).append(extra)
             rows = connection.execute(
                 self._text(
-                    "SELECT map_index, state, try_number, id FROM task_instance "
+                    "SELECT map_index, state, try_number, id, extract(epoch FROM end_date) "
+                    "FROM task_instance "
                     "WHERE run_id = :run ORDER BY map_index"
                 ),
                 {"run": self.run_id},
             ).all()
         return [
-            TaskEnd(index, state, tries, str(ti_id), tuple(mismatches.get(index, ())))
-            for index, state, tries, ti_id in rows
+            TaskEnd(
+                index,
+                state,
+                tries,
+                str(ti_id),
+                tuple(mismatches.get(index, ())),
+                None if ended is None else float(ended),
+            )
+            for index, state, tries, ti_id, ended in rows
         ]
 
 

@@ -136,7 +136,11 @@ class Scheduler(SchedulerJobRunner):
         self._journal.write(
             "status",
             slots=self._podlift.slots_occupied,
-            running=sorted(str(key) for key in self._podlift.running),
+            running=[
+                key.map_index
+                for key in list(self._podlift.running)
+                if isinstance(key, TaskInstanceKey)
+            ],
             census=_census(self._podlift),
         )
 

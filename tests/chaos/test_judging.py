@@ -83,6 +83,14 @@ def test_a_broken_promise_is_seen(evidence: Evidence, promise: str) -> None:
     assert [each.promise for each in judge(evidence)] == [promise]
 
 
+def test_a_slot_that_a_killed_scheduler_held_too_long_is_seen() -> None:
+    life = [queued(0), {"what": "status", "at": 100.0, "running": [0]}]
+    ends = [replace(GOOD.ends[0], ended=90.0), *GOOD.ends[1:]]
+    assert judge(replace(GOOD, lives=[life], ends=ends)) == []
+    ends[0] = replace(ends[0], ended=50.0)
+    assert [each.promise for each in judge(replace(GOOD, lives=[life], ends=ends))] == [SLOTS]
+
+
 def test_a_task_that_is_queued_twice_may_end_twice() -> None:
     life = [queued(0), heard(0, "success"), queued(0), heard(0, "success")]
     assert judge(replace(GOOD, lives=[life])) == []
