@@ -27,7 +27,7 @@ TEAM = "podlift.dev/team"
 PODLIFT = "podlift"
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The task instance, its try and its launch that a pod was made for, and who made it."""
 
     dag_id: str
