@@ -23,8 +23,8 @@ class Companion:
         self._command = [sys.executable, "-m", module, *map(str, arguments)]
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
-        self.first = ""
-        """What it said when it was ready."""
+        self.last = ""
+        """What it said last; at first, when it was ready."""
 
     def __enter__(self) -> Companion:
         self._process = subprocess.Popen(
@@ -32,7 +32,7 @@ class Companion:
         )
         threading.Thread(target=self._listen, daemon=True).start()
         try:
-            self.first = self._answers.get(timeout=_PATIENCE)
+            self.last = self._answers.get(timeout=_PATIENCE)
         except queue.Empty:
             self.__exit__(None, None, None)
             raise Unmeasured(f"{self._command[2]} did not start") from None
@@ -61,10 +61,16 @@ class Companion:
     def answered(self) -> bool:
         """Whether an answer has come; each is told once."""
         try:
-            self._answers.get_nowait()
+            self.last = self._answers.get_nowait()
         except queue.Empty:
             return False
         return True
+
+    def tell(self, line: str) -> str:
+        """What it answers."""
+        self.ask(line)
+        self.last = self._answers.get(timeout=_PATIENCE)
+        return self.last
 
     def _listen(self) -> None:
         assert self._process is not None

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from bench import Unmeasured
 from bench.companion import Companion
 from bench.driving import Driver, configure, megabytes, started
 from bench.kubelet import simulated_kubelet
@@ -54,9 +55,10 @@ def finish(driver: Driver, kubelet: Companion, count: int, pause: float) -> dict
 class Steps:
     """An executor whose pods become more and more, and what it costs to have them."""
 
-    def __init__(self, driver: Driver, kubelet: Companion) -> None:
+    def __init__(self, driver: Driver, kubelet: Companion, machine: Companion) -> None:
         self._driver = driver
         self._kubelet = kubelet
+        self._machine = machine
         self._made = 0
         self._empty = megabytes()
 
@@ -68,13 +70,13 @@ class Steps:
         self._kubelet.ask(f"running {size}")
         growing = driver.until(self._kubelet.answered, _PAUSE)
         driver.rest(2.0, _PAUSE)
-        driver.forget_beats()
+        self._beats()
         idle = self._cpu_of(lambda: driver.rest(5.0, _PAUSE)) / 5.0
-        beats = driver.forget_beats()
+        beats = self._beats()
         began = time.perf_counter()
         touching = self._cpu_of(self._touch)
         took = time.perf_counter() - began
-        busy = driver.forget_beats()
+        busy = self._beats()
         return {
             "alive": size,
             "grown_in": growing,
@@ -85,10 +87,14 @@ class Steps:
             "megabytes": megabytes() - self._empty,
         }
 
+    def _beats(self) -> dict[str, Any]:
+        """The heartbeats since the last time, and what the machine made of the like meanwhile."""
+        return {**self._driver.forget_beats(), "machine": json.loads(self._machine.tell("beats"))}
+
     def arrive(self, template: Path) -> dict[str, Any]:
         """Some hundreds of short tasks a second arrive beside those that run."""
         driver = self._driver
-        driver.forget_beats()
+        self._beats()
         before = driver.ended
         config = {"pod_template_file": str(template)}
         began = time.perf_counter()
@@ -98,22 +104,24 @@ class Steps:
             )
             driver.rest(max(0.0, began + wave + 1 - time.perf_counter()), _PAUSE)
         driver.until(lambda: driver.ended - before >= _WAVES * _ARRIVING, _PAUSE)
-        return {"heartbeat_with_arrivals": driver.forget_beats()}
+        return {"heartbeat_with_arrivals": self._beats()}
 
     def relist(self, line: Companion) -> dict[str, Any]:
         """The watch breaks, so much happens meanwhile that its place is forgotten, all is listed.
 
         Measured from the moment at which the server can be reached again.
         """
-        driver = self._driver
+        driver, relists = self._driver, count_relists()
         self._ask(line, "cut")
         self._ask(self._kubelet, f"touch {_FORGOTTEN}")
-        driver.forget_beats()
+        self._beats()
         cpu, began = time.process_time(), time.perf_counter()
         self._ask(line, "mend")
         driver.rest(_RELIST_SECONDS, _PAUSE)
         spent, took = time.process_time() - cpu, time.perf_counter() - began
-        return {"relist": {**driver.forget_beats(), "cpu": spent, "seconds": took}}
+        if not relists:
+            raise Unmeasured("the watch went on where it was, so nothing was listed again")
+        return {"relist": {**self._beats(), "cpu": spent, "seconds": took}}
 
     def _ask(self, companion: Companion, what: str) -> None:
         companion.ask(what)
@@ -131,6 +139,21 @@ class Steps:
         return time.process_time() - before
 
 
+def count_relists() -> list[float]:
+    """The moments at which the executor has listed everything anew from now on."""
+    from podlift.executor import metrics
+
+    moments: list[float] = []
+    report = metrics.relisted
+
+    def relisted() -> None:
+        moments.append(time.perf_counter())
+        report()
+
+    metrics.relisted = relisted
+    return moments
+
+
 @contextmanager
 def cuttable(kubeconfig: Path, folder: Path) -> Iterator[tuple[Path, Companion | None]]:
     """A kubeconfig whose way to the server can be cut, if the server is on this machine.
@@ -143,7 +166,7 @@ def cuttable(kubeconfig: Path, folder: Path) -> Iterator[tuple[Path, Companion |
         yield kubeconfig, None
         return
     with Companion("bench.cutting", address.hostname, address.port) as line:
-        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.first}"
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.last}"
         other = folder / "kubeconfig"
         other.write_text(yaml.safe_dump(config))
         yield other, line
@@ -183,7 +206,8 @@ def main(what: str, kubeconfig: str, namespace: str, *rest: str) -> dict[str, An
             driver.rest(0.5, _PAUSE)
             if what == "finish":
                 return finish(driver, kubelet, int(rest[0]), float(rest[2]))
-            return grow(Steps(driver, kubelet), line, folder, [int(size) for size in rest])
+            machine = stack.enter_context(Companion("bench.unloaded"))
+            return grow(Steps(driver, kubelet, machine), line, folder, [int(size) for size in rest])
 
 
 if __name__ == "__main__":
