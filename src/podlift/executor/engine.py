@@ -34,8 +34,8 @@ _START_TIMEOUT = 30.0
 """Seconds for reading the kubeconfig, which may run a plugin that fetches credentials."""
 _TICK = 1.0
 _SWITCH_INTERVAL = 0.0005
-"""Seconds for which a busy engine may keep the interpreter from the scheduler's thread. Python's own
-5 ms are many times what a heartbeat takes."""
+"""Seconds for which a busy engine may keep the interpreter from the scheduler's thread. Python's
+own 5 ms are many times what a heartbeat takes."""
 
 
 def _share_the_interpreter() -> None:
