@@ -45,7 +45,9 @@ async def _measure(module: str, *arguments: object) -> dict[str, Any]:
             await process.wait()
     if process.returncode != 0:
         raise Unmeasured(f"{module} ended with exit code {process.returncode}")
-    result: dict[str, Any] = json.loads(output)
+    *logged, last = output.decode().splitlines()
+    print(*logged, sep="\n", end="", file=sys.stderr)
+    result: dict[str, Any] = json.loads(last)
     return result
 
 
