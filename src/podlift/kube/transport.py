@@ -16,6 +16,7 @@ from yarl import URL
 
 from podlift import __version__
 from podlift.kube.access import Access
+from podlift.kube.clocks import ClockCheck
 from podlift.kube.connection import Connection
 from podlift.kube.errors import (
     ConfigurationError,
@@ -62,6 +63,7 @@ class Transport:
         )
         self._session: aiohttp.ClientSession | None = None
         self._sockets = Sockets(keepalive)
+        self._clock = ClockCheck()
 
     async def open(self) -> None:
         """Makes the session; must run in the event loop that will use it."""
@@ -117,6 +119,7 @@ class Transport:
                 allow_redirects=False,
                 **sending,
             ) as response:
+                self._clock.heard(response.headers.get("Date"))
                 return await response.read()
 
     @asynccontextmanager
