@@ -137,11 +137,16 @@ def execution_of(number: int, key: WorkloadKey, pod: Pod) -> Execution:
         record=Record(
             state=State.CREATING,
             launch=identity.launch,
-            replaced=int(annotations.get(REPLACED) or 0),
-            grown=int(annotations.get(GROWN) or 0),
+            replaced=_count(annotations.get(REPLACED)),
+            grown=_count(annotations.get(GROWN)),
             asked=True,
         ),
         pod=pod,
         pod_name=pod.metadata.name,
         adoptions=adoptions_of(pod),
     )
+
+
+def _count(text: str | None) -> int:
+    """A number that somebody may have edited."""
+    return int(text) if text and text.isdecimal() else 0
