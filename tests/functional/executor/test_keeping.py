@@ -58,7 +58,7 @@ def test_the_log_of_a_pod_that_is_deleted_while_it_runs_is_kept(make_driver: Mak
 def test_of_a_long_log_head_and_tail_are_kept(make_driver: MakeDriver) -> None:
     driver = make_driver(kept_log_limit=2_000_000)
     count = 'BEGIN { for (n = 1; n <= 300000; n++) printf "line %07d\\n", n }'
-    task = driver.task(f"awk '{count}'")
+    task = driver.task(f"awk '{count}'; sleep 1")
     driver.queue(task)
     assert driver.end(task) == ("success", None)
     log = driver.kept_log(task)
