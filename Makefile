@@ -8,10 +8,10 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-real chaos lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-real chaos lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run a real Airflow with a pod for every task, on this machine
 	@$(BIN)/podlift demo
@@ -29,6 +29,13 @@ functional: $(READY) ## Run the tests against the local cluster and real process
 
 test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap and PostgreSQL
 	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest -m "tools or postgres"
+
+# What touches Airflow, with the oldest one that Podlift runs with, in an environment of its own.
+OLDEST := .venv-airflow-3.2
+test-airflow-3.2: $(OLDEST)/.ready ## Run executor, worker and operator with Airflow 3.2
+	$(OLDEST)/bin/pytest -m "not tools and not postgres" tests/unit/test_*.py \
+		tests/unit/executor tests/unit/worker tests/unit/operators tests/functional/worker \
+		$(addprefix tests/functional/executor/test_,$(addsuffix .py,lives adoption other_workloads pods_as_asked metrics metadata))
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
@@ -68,12 +75,15 @@ cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prin
 cluster-real-down: $(READY) ## Stop it
 	@$(BIN)/python -m tests.real down
 
-lock: ## Resolve requirements/dev.in anew into requirements/dev.txt
-	$(BIN)/uv pip compile requirements/dev.in --universal --python-version 3.11 \
-		--no-emit-index-url --generate-hashes --no-header --upgrade --output-file requirements/dev.txt
+lock: ## Resolve requirements/*.in anew into requirements/*.txt
+	for name in dev airflow-3.2; do \
+		$(BIN)/uv pip compile requirements/$$name.in --universal --python-version 3.11 \
+			--no-emit-index-url --generate-hashes --no-header --upgrade \
+			--output-file requirements/$$name.txt || exit 1; \
+	done
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -84,6 +94,12 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
+	@touch $@
+
+$(OLDEST)/.ready: requirements/airflow-3.2.txt pyproject.toml | $(READY)
+	@echo "Installing Airflow 3.2 into $(OLDEST) (once; about a minute) ..."
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(OLDEST)/bin/python requirements/airflow-3.2.txt
 	@touch $@
 
 $(HELM):
