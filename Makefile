@@ -43,7 +43,7 @@ test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))
 	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest --cluster=$(or $(OWN),real) -m "functional$(if $(OWN), and not tools)"
 
-RUNS ?= 2
+RUNS ?= 1
 SEED ?= 20260
 CLUSTER ?= local
 chaos: $(READY) ## Let everything go wrong between executor and cluster; RUNS=, SEED=, CLUSTER=real

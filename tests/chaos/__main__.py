@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=_SEED, help="of the first run")
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--cluster", default="local", metavar="local|real|KUBECONFIG")
-    parser.add_argument("--patience", type=float, default=300.0, help="seconds for one run")
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds for one run")
     parser.add_argument("--settling", type=float, default=60.0, help="seconds until all is gone")
     parser.add_argument("--report", type=Path, default=ROOT / "build" / "chaos.md")
     parser.add_argument("--keep", type=Path, help="folder for logs and journals, kept afterwards")
