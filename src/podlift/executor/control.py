@@ -21,7 +21,6 @@ from podlift.executor.deleting import Deleter
 from podlift.executor.events import events_of
 from podlift.executor.execution import EXECUTION, Execution, execution_for
 from podlift.executor.keeping import Keeper
-from podlift.executor.leftovers import retention_of
 from podlift.executor.messages import (
     Announced,
     Dropped,
@@ -33,7 +32,9 @@ from podlift.executor.messages import (
     Told,
 )
 from podlift.executor.metadata import Answer, Metadata
+from podlift.executor.policies import policy_of
 from podlift.executor.remote_logging import RemoteLogging
+from podlift.executor.requeueing import Requeuer
 from podlift.executor.seals import Seals
 from podlift.executor.sight import Sight
 from podlift.executor.state import (
@@ -45,9 +46,9 @@ from podlift.executor.state import (
     KeepLog,
     LogKept,
     LookAtEvents,
+    NameTaken,
     Observation,
     PodGone,
-    Policy,
     Released,
     Report,
     Requeue,
@@ -61,7 +62,7 @@ from podlift.executor.state import (
 from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import needs_time, reduce
 from podlift.executor.viewing import see
-from podlift.executor.workloads import CONNECTION_TEST, TASK, facts_of
+from podlift.executor.workloads import CONNECTION_TEST, TASK
 from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
@@ -69,25 +70,10 @@ from podlift.pods.building import BASE
 from podlift.pods.causes import Cause
 from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
 from podlift.pods.reading import Pod, exit_code, is_deleted
-from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _DELETES_AT_ONCE = 16
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What the settings mean for the state machine."""
-    retention = retention_of(settings)
-    return Policy(
-        infrastructure_retries=settings.infrastructure_retries,
-        pending_failure_timeout=settings.pending_failure_timeout,
-        pending_timeout=settings.pending_timeout,
-        memory_factor=settings.out_of_memory_factor,
-        memory_ceiling=settings.out_of_memory_ceiling,
-        delete_succeeded=retention.succeeded == 0,
-        delete_failed=retention.failed == 0,
-    )
 
 
 class Control:
@@ -112,12 +98,13 @@ class Control:
         self._latest: dict[str, Execution] = {}
         self._timed: dict[str, Execution] = {}
         self._metadata = Metadata()
+        self._requeuer = Requeuer(self._metadata, deployment.executor_id)
         self.unheld: asyncio.Queue[WatchEvent[Pod]] = asyncio.Queue()
         """What the watch tells of pods that no execution holds, for whoever clears them away."""
         self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         at_once = settings.pod_creation_max_concurrency
         self.sight = Sight(client, settings.namespace)
-        self.creator = Creator(client, self._blueprints, self.sight, self.observe, tasks, at_once)
+        self.creator = Creator(client, self._blueprints, self.sight, self._answered, tasks, at_once)
         self._deleter = Deleter(
             client, self.observe, _DELETES_AT_ONCE, settings.delete_option_kwargs
         )
@@ -184,6 +171,28 @@ class Control:
         if execution.over and execution.successor is not None:
             successor, execution.successor = execution.successor, None
             self._begin(successor, execution)
+
+    def _answered(self, execution: Execution, observation: Observation) -> None:
+        """What came of a creation."""
+        if isinstance(observation, NameTaken) and execution.whose.workload == TASK:
+            self._tasks.spawn(self._name_taken(execution, observation))
+        else:
+            self.observe(execution, observation)
+
+    async def _name_taken(self, execution: Execution, taken: NameTaken) -> None:
+        """Make room only if the task is still ours.
+
+        If we were held up for long, Airflow has given it to another scheduler, and the name is that
+        of the pod in which it runs.
+        """
+        job = job_of(self._deployment.executor_id)
+        if job is not None:
+            tasks = await self._metadata.task_states([execution.ti_id])
+            owner = tasks[execution.ti_id].job_id if execution.ti_id in tasks else job
+            if owner not in (None, job):
+                self.release(execution)
+                return
+        self.observe(execution, taken)
 
     def watched(self, event: WatchEvent[Pod]) -> None:
         """Something happened to a pod that Podlift manages: maybe one of ours."""
@@ -342,30 +351,12 @@ class Control:
             self._see(execution, execution.pod)
 
     async def _requeue(self, execution: Execution, launch: int) -> None:
-        """Have Airflow let the task begin once more, in the pod with this launch number."""
-        done = execution.whose.workload != TASK or await self._requeue_task(execution, launch)
-        # Airflow may have queued it itself meanwhile, as after a deferral.
-        self.observe(execution, Requeued(done and execution.successor is None))
-
-    async def _requeue_task(self, execution: Execution, launch: int) -> bool:
-        answer = await self._metadata.requeue(
-            execution.ti_id,
-            execution.whose.try_number,
-            execution.pod_name_of(launch),
-            job_of(self._deployment.executor_id),
-        )
+        answer = await self._requeuer.ask(execution, launch)
         if answer is Answer.TAKEN:
             self.release(execution)
-        if answer is not Answer.DONE:
-            return False
-        if execution.workload is None:  # it was adopted
-            execution.workload = await self._metadata.workload_of(execution.ti_id)
-        if execution.workload is None:
-            return False
-        facts = facts_of(execution.workload)
-        execution.priority = facts.priority
-        execution.log_path = execution.log_path or facts.log_path
-        return True
+        else:  # Airflow may have queued it itself meanwhile, as after a deferral
+            done = answer is Answer.DONE and execution.successor is None
+            self.observe(execution, Requeued(done))
 
     async def _keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
         kept = await self.keeper.keep(execution, verdict, relaunched=again)

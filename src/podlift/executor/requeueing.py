@@ -1,0 +1,44 @@
+"""Having Airflow queue a task once more, so that another pod may begin it."""
+
+from __future__ import annotations
+
+from podlift.executor.claiming import job_of
+from podlift.executor.execution import Execution
+from podlift.executor.metadata import Answer, Metadata
+from podlift.executor.workloads import TASK, facts_of
+
+
+class Requeuer:
+    """Asks Airflow's database, in the name of one scheduler."""
+
+    def __init__(self, metadata: Metadata, executor_id: str) -> None:
+        self._metadata = metadata
+        self._job_id = job_of(executor_id)
+
+    async def ask(self, execution: Execution, launch: int) -> Answer:
+        """Whether the pod with this launch number may begin the execution's workload.
+
+        With ``DONE`` the execution has its workload, also if it was adopted or had dropped it.
+        Callbacks and connection tests may begin at any time.
+        """
+        if execution.whose.workload != TASK:
+            return Answer.DONE
+        answer = await self._metadata.requeue(
+            execution.ti_id,
+            execution.whose.try_number,
+            execution.pod_name_of(launch),
+            self._job_id,
+        )
+        if answer is Answer.DONE and not await self._equip(execution):
+            return Answer.OVER
+        return answer
+
+    async def _equip(self, execution: Execution) -> bool:
+        if execution.workload is None:
+            execution.workload = await self._metadata.workload_of(execution.ti_id)
+        if execution.workload is None:
+            return False
+        facts = facts_of(execution.workload)
+        execution.priority = facts.priority
+        execution.log_path = execution.log_path or facts.log_path
+        return True
