@@ -96,6 +96,7 @@ def job(name: str, script: str, **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"template": template, **spec}}
 
 
+@pytest.mark.since_minor(31, "a job's end is told by two conditions")
 def test_a_job_runs_until_enough_pods_have_succeeded(cluster: Any, namespace: str) -> None:
     base = f"/apis/batch/v1/namespaces/{namespace}/jobs"
     assert cluster.request("POST", base, job("j", "exit 0", completions=3, parallelism=2))[0] == 201
@@ -105,6 +106,7 @@ def test_a_job_runs_until_enough_pods_have_succeeded(cluster: Any, namespace: st
     assert types == ["SuccessCriteriaMet", "Complete"]
 
 
+@pytest.mark.since_minor(31, "a job's end is told by two conditions")
 def test_a_job_fails_when_its_pods_have_failed_too_often(cluster: Any, namespace: str) -> None:
     base = f"/apis/batch/v1/namespaces/{namespace}/jobs"
     cluster.request("POST", base, job("j", "exit 1", backoffLimit=0))

@@ -14,6 +14,7 @@ import pytest
 pytestmark = pytest.mark.functional
 
 RECORDING = Path(__file__).parents[2] / "data" / "kube-recordings" / "exec-and-attach.json"
+V5 = pytest.mark.since_minor(30, "exec and attach speak v5")
 CASES = {case["name"]: case for case in json.loads(RECORDING.read_text())}
 
 
@@ -73,7 +74,11 @@ async def _closed() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["exec success v4", "exec exit 3", "exec stdin then close (v5 close frame 255,0)"],
+    [
+        "exec success v4",
+        pytest.param("exec exit 3", marks=V5),
+        pytest.param("exec stdin then close (v5 close frame 255,0)", marks=V5),
+    ],
 )
 async def test_exec_says_what_a_real_cluster_said(cluster: Any, pods: str, name: str) -> None:
     case = CASES[name]
@@ -92,6 +97,7 @@ async def test_exec_says_what_a_real_cluster_said(cluster: Any, pods: str, name:
     assert (order[0], order[-1]) == (1, 3)
 
 
+@V5
 async def test_attach_connects_to_the_container_itself(cluster: Any, pods: str) -> None:
     path = f"{pods}/ws/attach?container=base&stdin=true&stdout=true&stderr=true"
     _, said, _ = await frames(cluster, path, ["v5.channel.k8s.io"], [(0, b"world\n")])
@@ -100,6 +106,7 @@ async def test_attach_connects_to_the_container_itself(cluster: Any, pods: str) 
     assert json.loads(said[3]) == {"metadata": {}, "status": "Success"}
 
 
+@V5
 async def test_a_command_that_is_not_there_is_named(cluster: Any, pods: str) -> None:
     path = f"{pods}/ws/exec?container=other&stdout=true&command=/no/such"
     _, said, _ = await frames(cluster, path, ["v5.channel.k8s.io"], [])
@@ -125,6 +132,7 @@ async def test_a_handshake_is_refused(
     assert caught.value.status == status
 
 
+@V5
 async def test_much_output_arrives_whole(cluster: Any, pods: str) -> None:
     script = "head%20-c%203000000%20/dev/zero"
     path = f"{pods}/ws/exec?container=other&stdout=true&command=sh&command=-c&command={script}"

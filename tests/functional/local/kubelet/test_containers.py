@@ -440,6 +440,7 @@ async def test_exec_with_a_terminal(pods: Pods, session: aiohttp.ClientSession) 
     assert status["details"]["causes"][0]["message"] == "5"
 
 
+@pytest.mark.since_minor(30, "exec and attach speak v5")
 async def test_exec_of_a_missing_command(pods: Pods, session: aiohttp.ClientSession) -> None:
     await asyncio.to_thread(pods.create, "m", ["sleep", "60"])
     await asyncio.to_thread(pods.until, "m", "Running")
@@ -450,6 +451,7 @@ async def test_exec_of_a_missing_command(pods: Pods, session: aiohttp.ClientSess
     assert 'exec: "/no/such": stat /no/such: no such file or directory' in status["message"]
 
 
+@pytest.mark.since_minor(30, "exec and attach speak v5")
 async def test_attach_hands_over_input_and_output(
     pods: Pods, session: aiohttp.ClientSession
 ) -> None:
