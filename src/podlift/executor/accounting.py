@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from podlift.executor import metrics
 from podlift.executor.census import count
 from podlift.executor.execution import Execution
-from podlift.executor.state import Created, CreateRefused, Observation, Record, State
-from podlift.pods.building import BASE
-from podlift.pods.diagnosis import diagnose
+from podlift.executor.state import Created, LogKept, Observation, Record, Requeued, State
 
 _INTERVAL = 10.0
 """Seconds between two reports of levels."""
+_OVER = (State.DELETING, State.GONE)
 
 
 class Accounts:
@@ -38,14 +37,16 @@ class Accounts:
             execution.created_at = now
         if record.launch != before.launch:
             if record.replaced > before.replaced:
-                metrics.infrastructure_retried(_cause(execution))
+                metrics.infrastructure_retried(_cause(before))
+            if record.grown > before.grown:
+                metrics.memory_grown()
             execution.created_at = None
         if record.state is State.RUNNING is not before.state and execution.created_at is not None:
             metrics.pod_started(now - execution.created_at)
-        if before.verdict is None and record.verdict is not None and not record.silent:
-            refused = isinstance(observation, CreateRefused)
-            cause = "refused" if refused else _cause(execution)
-            metrics.execution_ended(record.verdict.success, cause)
+        # A verdict alone is no end: after it another pod may be started.
+        told = isinstance(observation, LogKept | Requeued) and record.state in _OVER
+        if told and before.verdict is not None and not before.silent:
+            metrics.execution_ended(before.verdict.success, _cause(before))
 
     def report(self, executions: Iterable[Execution], rate: float) -> None:
         """Report how things stand, if it is time to and anybody listens."""
@@ -56,9 +57,6 @@ class Accounts:
             metrics.creation_rate(rate)
 
 
-def _cause(execution: Execution) -> str:
-    """A word for what went wrong; ``deleted`` for a pod that was gone before it said anything."""
-    if execution.pod is None:
-        return "deleted"
-    diagnosis = diagnose(execution.pod, main=BASE)
-    return diagnosis.cause if diagnosis else "deleted"
+def _cause(record: Record) -> str:
+    """A word for what went wrong; ``refused`` for what never became a pod."""
+    return (record.verdict.cause if record.verdict else "") or "refused"

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from podlift.executor import metrics
 from podlift.executor.accounting import Accounts
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Blueprints, Deployment
@@ -361,7 +362,10 @@ class Control:
     async def _keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
         kept = await self.keeper.keep(execution, verdict, relaunched=again)
         if kept.problem:
+            metrics.log_lost()
             self._notify(Told(execution.key, kept.problem))
+        else:
+            metrics.log_kept()
         self.observe(execution, LogKept(kept.sentence))
 
 

@@ -94,6 +94,11 @@ def infrastructure_retried(cause: str) -> None:
     _count(f"infrastructure_retries.{cause}")
 
 
+def memory_grown() -> None:
+    """Another pod with more memory is started, because the task ran out of it."""
+    _count("memory_retries")
+
+
 def execution_ended(success: bool, cause: str) -> None:
     """An end is reported to Airflow; ``cause`` says why it failed."""
     if success:
