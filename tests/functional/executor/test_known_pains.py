@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,7 +125,10 @@ def test_one_heartbeat_is_enough_to_have_all_pods_created_and_they_are_created_s
         time.sleep(0.05)
 
 
-def test_what_ended_while_the_line_was_down_holds_no_slot(detour: Detour, far: Driver) -> None:
+def test_what_ended_while_the_line_was_down_holds_no_slot(
+    detour: Detour, make_driver: MakeDriver
+) -> None:
+    far = make_driver(config_file=detour.kubeconfig, request_timeout=2, infrastructure_retries=0)
     ends, vanishes = far.task("sleep 2"), far.task("sleep 60")
     far.queue(ends, vanishes)
     far.until(lambda: _phases(far) == ["Running", "Running"])
@@ -158,6 +162,23 @@ def test_a_task_costs_one_request_to_create_and_one_to_delete_and_no_polling(
     assert detour.requests("POST") - creations == 5
     assert detour.requests("DELETE") - deletions == 5
     assert detour.requests("GET") - reads <= 5  # the logs; no pod is asked for
+
+
+def test_taking_over_thousands_of_tasks_does_not_hold_up_the_schedulers_loop(
+    detour: Detour, far: Driver
+) -> None:
+    detour.weather(MUTE)
+    tasks = [far.task() for _ in range(7000)]
+    orphans: list[Any] = [
+        SimpleNamespace(
+            id=task.ti.id, key=task.ti.key, state="queued", queued_by_job_id=1, queued_dttm=None
+        )
+        for task in tasks
+    ]
+    began = time.monotonic()
+    assert far.executor.try_adopt_task_instances(orphans) == []
+    assert time.monotonic() - began < 2.0
+    assert slowest_beat(far, 0.5) < 1.0
 
 
 def test_why_a_pod_does_not_start_is_told_while_it_waits(driver: Driver) -> None:
