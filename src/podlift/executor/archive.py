@@ -8,6 +8,7 @@ them, because a web server can be asked for a file but not for what there is.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,9 +33,23 @@ class LogFolder:
     file_mode: int = 0o664
 
     def path(self, log_path: str) -> Path | None:
-        """The file for a relative log path; None for one that leads out of the folder."""
+        """The file for a relative log path; None for one that leads out of the folder.
+
+        Looks at the disk: not for the engine's loop.
+        """
         path = Path(os.path.realpath(self.base / log_path))
         return path if path.is_relative_to(os.path.realpath(self.base)) else None
+
+    def place(self, log_path: str) -> Path | None:
+        """The same without a look at the disk, which ``has`` is then to take."""
+        parts = Path(log_path).parts
+        return None if ".." in parts or Path(log_path).is_absolute() else self.base / log_path
+
+    def has(self, file: Path) -> bool:
+        """Whether the file is there. Raises ``OSError`` if links lead it out of the folder."""
+        if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(self.base)):
+            raise OSError(errno.ELOOP, "links lead out of the log folder", str(file))
+        return file.exists()
 
     def make_room(self, file: Path) -> None:
         """Make the folders that the file will be in."""

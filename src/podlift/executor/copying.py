@@ -67,9 +67,7 @@ PATIENCE = Patience()
 class Copier:
     """Remembers which nodes do not answer: 1,000 pods of a dead one are not asked one by one."""
 
-    def __init__(
-        self, client: Client, in_thread: InThread, patience: Patience = PATIENCE
-    ) -> None:
+    def __init__(self, client: Client, in_thread: InThread, patience: Patience = PATIENCE) -> None:
         self._client = client
         self._in_thread = in_thread
         self._patience = patience

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,12 +109,13 @@ class Keeper:
         Calling it again for the same pod does nothing.
         """
         pod, log_path = execution.pod, execution.log_path
-        file = self._folder.path(log_path) if log_path else None
+        file = self._folder.place(log_path) if log_path else None
         if pod is None or file is None or pod.metadata.uid in self._salvages:
             return
         target = kept_file(file, execution.pod_name, execution.id)
         draft = Draft(target, self._folder, self._limit)
-        salvage = Salvage(self._copier, self._in_thread, pod, draft, file)
+        here = partial(self._folder.has, file)
+        salvage = Salvage(self._copier, self._in_thread, pod, draft, here)
         self._salvages[pod.metadata.uid] = salvage
         self._spawn(salvage.run())
 
@@ -149,7 +151,7 @@ class Keeper:
         async with self._slots:
             if subject.pod is not None and not subject.success:
                 subject = await self._explained(subject, subject.pod)
-            file = self._folder.path(subject.log_path) if subject.log_path else None
+            file = self._folder.place(subject.log_path) if subject.log_path else None
             problem = await self._keep(subject, file) if file else ""
         if problem:
             logger.warning("Pod %s: %s", subject.pod_name, problem)
@@ -193,7 +195,7 @@ class Keeper:
         self, subject: _Subject, file: Path, draft: Draft, salvage: Salvage | None
     ) -> str:
         """Returns what is missing. Raises ``OSError``."""
-        here = await self._in_thread(file.exists)
+        here = await self._in_thread(self._folder.has, file)
         remote = None if here else await self._active_remote()
         brought = here or (remote is not None and _code(subject.pod) in _BROUGHT_BY_THE_WORKER)
         if brought and not subject.needs_a_cause and not subject.relaunched:

@@ -7,7 +7,7 @@ waits for the end finds the pod gone, and its log with it.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from collections.abc import Callable
 
 from podlift.executor.archive import Draft
 from podlift.executor.copying import Copied, Copier, InThread
@@ -23,15 +23,23 @@ _CUT_OFF = "The end of the log may be missing"
 
 
 class Salvage:
-    """Follows one pod's log. Whoever keeps the log ``take``s it; else it is to be ``discard``ed."""
+    """Follows one pod's log. Whoever keeps the log ``take``s it; else it is to be ``discard``ed.
+
+    ``is_here`` says whether the worker writes its log to this machine itself; it may block.
+    """
 
     def __init__(
-        self, copier: Copier, in_thread: InThread, pod: Pod, draft: Draft, workers_own: Path
+        self,
+        copier: Copier,
+        in_thread: InThread,
+        pod: Pod,
+        draft: Draft,
+        is_here: Callable[[], bool],
     ) -> None:
         self.uid = pod.metadata.uid
         self.draft = draft
         self._in_thread = in_thread
-        self._workers_own = workers_own
+        self._is_here = is_here
         self._attempt = copier.attempt(pod, draft)
         grace = pod.metadata.deletion_grace_period_seconds
         self._patience = _MARGIN + (_GRACE if grace is None else grace)
@@ -69,7 +77,7 @@ class Salvage:
         await self._in_thread(self.draft.abandon)
 
     async def _follow(self) -> None:
-        if await self._in_thread(self._workers_own.exists):
+        if await self._in_thread(self._is_here):
             return
         try:
             async with asyncio.timeout(self._patience):

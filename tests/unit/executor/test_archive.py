@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from podlift.executor.archive import (
@@ -40,6 +40,7 @@ def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [*pieces, data]
 
 
+@example(lines=[b"x" * 38 + b"\n", *[b"\n"] * 4, b"x" * 17 + b"\n"], cuts=[], limit=84)
 @given(lines=LINES, cuts=CUTS, limit=st.integers(64, 1024))
 def test_of_a_long_log_head_and_tail_are_kept_and_what_is_missing_is_said(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], cuts: list[int], limit: int
@@ -49,15 +50,14 @@ def test_of_a_long_log_head_and_tail_are_kept_and_what_is_missing_is_said(
     if len(whole) <= limit:
         assert kept == whole
         return
+    first = whole[: limit // 2]
+    first = first[: first.rfind(b"\n") + 1] or first
     head, mark, tail = re.split(rb"(\{.*\}\n)", kept, maxsplit=1)
-    assert not head or head.endswith(b"\n")
-    if not whole.startswith(head):  # a first line that is cut gets a newline
-        head = head[:-1]
-    assert whole.startswith(head)
+    assert head == (first if first.endswith(b"\n") else first + b"\n")
     assert whole.endswith(tail)
     assert re.match(rb"\d{3} |$", tail)
-    assert len(head) + len(tail) <= limit
-    left_out = f"{len(whole) - len(head) - len(tail):,} bytes"
+    assert len(first) + len(tail) <= limit
+    left_out = f"[{len(whole) - len(first) - len(tail):,} bytes"
     assert left_out in json.loads(mark)["event"]
 
 
@@ -118,3 +118,15 @@ def test_airflow_does_not_take_an_index_or_a_draft_for_a_log(tmp_path: Path) -> 
 @pytest.mark.parametrize("path", ["../outside.log", "/etc/passwd", "a/../../outside.log"])
 def test_a_path_that_leads_out_of_the_folder_is_none(tmp_path: Path, path: str) -> None:
     assert LogFolder(tmp_path).path(path) is None
+    assert LogFolder(tmp_path).place(path) is None
+
+
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    folder = LogFolder(tmp_path / "logs")
+    folder.base.mkdir()
+    (folder.base / "dag_id=x").symlink_to(tmp_path / "outside")
+    file = folder.place("dag_id=x/attempt=1.log")
+    assert file is not None
+    with pytest.raises(OSError, match="lead out"):
+        folder.has(file)
