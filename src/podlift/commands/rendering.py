@@ -7,7 +7,7 @@ import copy
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podlift.commands.explaining.records import Key
 from podlift.commands.printing import as_json, say
@@ -19,13 +19,16 @@ from podlift.executor.deployment import deployment_of
 from podlift.executor.execution import execution_for
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
-from podlift.executor.workloads import Workload, facts_of
+from podlift.executor.workloads import facts_of
 from podlift.kube.client import Client
 from podlift.kube.resources import PODS
 from podlift.pods.building import BASE, BuiltPod
 from podlift.pods.plain import Manifest, to_manifest
 from podlift.sealing import WORKLOAD_VARIABLE, new_key
 from podlift.settings import Settings
+
+if TYPE_CHECKING:
+    from podlift.executor.workloads import Workload
 
 _HIDDEN = "(the task's workload, sealed)"
 _NO_TOKEN = ""

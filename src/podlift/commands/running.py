@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import logging
-import warnings
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from airflow.exceptions import AirflowConfigException
+from airflow.utils.cli import suppress_logs_and_warning
 
 from podlift.commands.errors import CommandError
 from podlift.compat import configured
@@ -44,37 +42,22 @@ def command(work: Callable[[Namespace], int | None]) -> Callable[[Namespace], No
 
     @functools.wraps(work)
     def run(args: Namespace) -> None:
-        with _quiet(args.verbose):
-            try:
-                code = work(args)
-            except KeyboardInterrupt:
-                raise SystemExit(INTERRUPTED) from None
-            except BrokenPipeError:  # `| head` has seen enough
-                raise SystemExit(0) from None
-            except _EXPECTED as error:
-                if args.verbose:
-                    raise
-                # Airflow's commands end like this too: the text to stderr, and exit code 1.
-                raise SystemExit(f"airflow podlift: {error}") from None
+        try:
+            code = work(args)
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:  # `| head` has seen enough
+            raise SystemExit(0) from None
+        except _EXPECTED as error:
+            if args.verbose:
+                raise
+            # Airflow's commands end like this too: the text to stderr, and exit code 1.
+            raise SystemExit(f"airflow podlift: {error}") from None
         if code:
             raise SystemExit(code)
 
-    return run
-
-
-@contextlib.contextmanager
-def _quiet(verbose: bool) -> Iterator[None]:
-    """Keep warnings and log lines of what is imported out of the output, unless asked for."""
-    if verbose:
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
+    # What is imported must not write log lines between those of the output.
+    return suppress_logs_and_warning(run)
 
 
 def settings_for(team: str | None) -> Settings:

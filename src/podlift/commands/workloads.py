@@ -32,7 +32,10 @@ def workload_for(key: Key) -> Workload:
     present = read(key).tries[-1]
     workload = workload_of(present.ti_id)
     if workload is None:
-        raise NotKnown(f"Airflow knows no task instance with the id {present.ti_id} any more.")
+        raise NotKnown(
+            f"Task instance {present.ti_id} cannot be run again: its DAG is gone, or its row in the "
+            "database is from before an upgrade. Leave out RUN_ID to see a pod of the next run."
+        )
     return workload
 
 

@@ -26,15 +26,12 @@ def run(asked: dict[str, Any]) -> int:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     sys.argv = ["airflow", *asked["arguments"]]
     try:
-        main()
+        main()  # type: ignore[no-untyped-call]
     except SystemExit as ending:
         if isinstance(ending.code, str):
             print(ending.code, file=sys.stderr)
             return 1
         return ending.code or 0
-    except BaseException:
-        traceback.print_exc()
-        return 1
     return 0
 
 
@@ -49,10 +46,15 @@ def serve() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            code = run(json.loads(line))
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            code = 1
+            try:
+                code = run(json.loads(line))
+            finally:  # the fork must not go on as the server
+                if sys.exc_info()[0] is not None:
+                    traceback.print_exc()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 from podlift.cli.airflow_database import prepare_database
@@ -27,8 +28,9 @@ from podlift.pods.naming import pod_name
 if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
 
+_SERVER = Path(__file__).with_name("airflow_server.py")
 IMAGE = "busybox:1.36"
-DAG, RUN = "shells", "run 1"
+RUN = "manual__one"
 
 
 @dataclass
@@ -45,36 +47,56 @@ class Done:
         return json.loads(self.out)
 
 
+class Commands:
+    """Runs ``airflow podlift …`` in forks of a process that has imported Airflow already."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+
+    def run(self, arguments: Sequence[str], environment: dict[str, str], answer: str) -> Done:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        out, err = self._folder / "out", self._folder / "err"
+        asked = {
+            "arguments": ["podlift", *arguments],
+            "environment": environment,
+            "input": answer,
+            "out": str(out),
+            "err": str(err),
+        }
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        done = Done(code, out.read_text(), err.read_text())
+        assert "Traceback" not in done.err, done.err
+        return done
+
+
 @dataclass
 class AirflowHome:
     """An Airflow that nobody runs: configuration, database and logs."""
 
     home: Home
     environment: dict[str, str]
+    commands: Commands
     cluster: Cluster
     namespace: str
+    dag_id: str
+    """Every test has a DAG of its own."""
     ids: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, answer: str = "", **options: object) -> Done:
         """Run ``airflow podlift`` with these arguments, and options of section ``podlift``."""
         chosen = {f"AIRFLOW__PODLIFT__{name.upper()}": str(v) for name, v in options.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "podlift", *arguments],
-            env={**self.environment, **chosen},
-            input=answer,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        return self.commands.run(arguments, {**self.environment, **chosen}, answer)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that goes on until it is stopped."""
         command = [sys.executable, "-m", "airflow", "podlift", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True)
+        environment = {**_without_airflow(), **self.environment}
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def write(self, *rows: Any) -> None:
         """Add rows to the database."""
@@ -88,34 +110,44 @@ class AirflowHome:
     def task(self, task_id: str, state: str | None, **values: Any) -> str:
         """A task instance of a run of the DAG ``shells``; returns its id."""
         from airflow.models.dag import DagModel
+        from airflow.models.dag_version import DagVersion
         from airflow.models.dagbundle import DagBundleModel
         from airflow.models.dagrun import DagRun
         from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.state import DagRunState
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
         now = datetime.now(UTC)
         ti_id = uuid.uuid4()
         with self._session() as session:
-            if session.get(DagModel, DAG) is None:
-                session.add(DagBundleModel(name="dags"))
+            if session.get(DagModel, self.dag_id) is None:
+                session.merge(DagBundleModel(name="dags"))
                 session.flush()
-                session.add(DagModel(dag_id=DAG, bundle_name="dags", fileloc="/shells.py"))
+                session.add(
+                    DagModel(  # type: ignore[no-untyped-call]
+                        dag_id=self.dag_id, bundle_name="dags", fileloc="/shells.py"
+                    )
+                )
                 session.add(
                     DagRun(
-                        dag_id=DAG,
+                        dag_id=self.dag_id,
                         run_id=RUN,
                         run_type=DagRunType.MANUAL,
                         triggered_by=DagRunTriggeredByType.CLI,
                         run_after=now,
                         logical_date=now,
-                        state="running",
+                        state=DagRunState.RUNNING,
                     )
                 )
+                session.add(DagVersion(dag_id=self.dag_id, version_number=1, bundle_name="dags"))
                 session.flush()
+            version = session.scalar(select(DagVersion).where(DagVersion.dag_id == self.dag_id))
+            assert version is not None
             table: Any = TaskInstance.__table__
             row = {
+                "dag_version_id": version.id,
                 "id": ti_id,
-                "dag_id": DAG,
+                "dag_id": self.dag_id,
                 "task_id": task_id,
                 "run_id": RUN,
                 "state": state,
@@ -124,6 +156,8 @@ class AirflowHome:
                 "max_tries": 0,
                 "pool": "default_pool",
                 "pool_slots": 1,
+                "queue": "default",
+                "priority_weight": 1,
                 "scheduled_dttm": now - timedelta(seconds=20),
                 "queued_dttm": now - timedelta(seconds=15),
                 **values,
@@ -136,9 +170,9 @@ class AirflowHome:
     def pod(self, task_id: str, script: str, *, phase: str = "", **fields: Any) -> str:
         """Create a task's pod, and wait until it is in this phase; returns its name."""
         ti_id = self.ids.setdefault(task_id, str(uuid.uuid4()))
-        name = pod_name((DAG, task_id), ti_id, 1)
+        name = pod_name((self.dag_id, task_id), ti_id, 1)
         identity = Identity(
-            dag_id=DAG, task_id=task_id, run_id=RUN, ti_id=ti_id, executor="7-deadbeef"
+            dag_id=self.dag_id, task_id=task_id, run_id=RUN, ti_id=ti_id, executor="7-deadbeef"
         )
         base = {"name": "base", "image": IMAGE, "command": ["sh", "-c", script]}
         pod = {
@@ -161,8 +195,12 @@ class AirflowHome:
         status, body = self.cluster.request("POST", path, pod)
         assert status == 201, body
         if phase:
-            asyncio.run(self._until(name, phase))
+            self.until(name, phase)
         return name
+
+    def until(self, name: str, phase: str) -> None:
+        """Wait until a pod is in this phase."""
+        asyncio.run(self._until(name, phase))
 
     async def _until(self, name: str, phase: str) -> None:
         connection = await load_connection(self.cluster.kubeconfig, in_cluster=False)
@@ -179,44 +217,67 @@ class AirflowHome:
 
     def log_file(self, task_id: str, try_number: int = 1) -> Path:
         """Where Airflow looks for the log of a task."""
-        folder = f"dag_id={DAG}/run_id={RUN}/task_id={task_id}"
+        folder = f"dag_id={self.dag_id}/run_id={RUN}/task_id={task_id}"
         file = self.home.task_logs / folder / f"attempt={try_number}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with Airflow's tables, to be copied."""
-    home = Home(tmp_path_factory.mktemp("prepared"))
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Configuration and an empty database."""
+    home = Home(tmp_path_factory.mktemp("airflow"))
     home.create()
-    environment = {**os.environ, "AIRFLOW_HOME": str(home.airflow)}
+    environment = {**_without_airflow(), "AIRFLOW_HOME": str(home.airflow)}
     asyncio.run(prepare_database(home, environment))
-    return home.airflow / "airflow.db"
+    (home.airflow / "airflow.cfg").touch()
+    return home
+
+
+@pytest.fixture(scope="session")
+def commands(airflow_home: Home) -> Iterator[Commands]:
+    """One for all tests: Airflow binds to its database when it is imported."""
+    pipe = subprocess.PIPE
+    environment = {**_without_airflow(), **_environment(airflow_home)}
+    command = [sys.executable, str(_SERVER)]
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Commands(process, airflow_home.root)
+        process.stdin.close()
 
 
 @pytest.fixture
-def airflow(prepared: Path, cluster: Cluster, namespace: str, tmp_path: Path) -> AirflowHome:
-    """An Airflow home with an empty database, whose executor uses the test's namespace."""
-    home = Home(tmp_path / "airflow")
-    home.create()
-    (home.airflow / "airflow.db").write_bytes(prepared.read_bytes())
-    (home.airflow / "airflow.cfg").touch()
+def airflow(
+    airflow_home: Home, commands: Commands, cluster: Cluster, namespace: str
+) -> AirflowHome:
+    """An Airflow whose executor uses the test's namespace."""
     template = {
         "apiVersion": "v1",
         "kind": "Pod",
         "spec": {"containers": [{"name": "base", "image": IMAGE}]},
     }
-    home.pod_template.write_text(yaml.safe_dump(template))
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+    airflow_home.pod_template.write_text(yaml.safe_dump(template))
+    environment = _environment(airflow_home) | {
+        "AIRFLOW__PODLIFT__NAMESPACE": namespace,
+        "AIRFLOW__PODLIFT__CONFIG_FILE": str(cluster.kubeconfig),
+        "AIRFLOW__PODLIFT__POD_TEMPLATE_FILE": str(airflow_home.pod_template),
+    }
+    dag_id = f"dag_{uuid.uuid4().hex[:6]}"
+    return AirflowHome(airflow_home, environment, commands, cluster, namespace, dag_id)
+
+
+def _without_airflow() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+
+
+def _environment(home: Home) -> dict[str, str]:
+    return {
         "AIRFLOW_HOME": str(home.airflow),
         "AIRFLOW__CORE__EXECUTOR": "podlift.executor.KubernetesExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home.task_logs),
-        "AIRFLOW__PODLIFT__NAMESPACE": namespace,
-        "AIRFLOW__PODLIFT__CONFIG_FILE": str(cluster.kubeconfig),
-        "AIRFLOW__PODLIFT__POD_TEMPLATE_FILE": str(home.pod_template),
+        "COLUMNS": "200",
     }
-    return AirflowHome(home, environment, cluster, namespace)

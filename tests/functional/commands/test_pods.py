@@ -28,16 +28,16 @@ def test_pods_are_listed_with_their_task_state_and_reason(airflow: AirflowHome) 
     assert rows["runs"]["pod"] == running
     assert rows["runs"]["node"]
     assert rows["runs"]["since"].endswith("Z")
-    assert rows["runs"]["run_id"] == "run 1"
+    assert rows["runs"]["run_id"] == "manual__one"
     assert rows["runs"]["try_number"] == 1
     assert rows["runs"]["scheduler"] == "7-deadbeef"
     assert "exit code 3" in rows["fails"]["reason"]
 
     [only] = airflow.run("pods", "-o", "json", "--state", "failed").data
     assert only["task_id"] == "fails"
-    [only] = airflow.run("pods", "-o", "json", "--task-id", "waits", "--run-id", "run 1").data
+    [only] = airflow.run("pods", "-o", "json", "--task-id", "waits", "--run-id", "manual__one").data
     assert "node" in only["reason"]
-    table = airflow.run("pods", "--dag-id", "shells").out
+    table = airflow.run("pods", "--dag-id", airflow.dag_id).out
     assert f"{airflow.namespace}/{running}" in table
     assert airflow.run("pods", "--dag-id", "other").out == "There are no such pods.\n"
 
