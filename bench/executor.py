@@ -185,7 +185,7 @@ def main() -> int:
         "--alive", type=int, nargs="*", default=[100, 1000, 5000, 10_000], help="pods alive at once"
     )
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     facts = machine_facts()
     try:
         found = asyncio.run(_main(arguments, console))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -176,11 +177,11 @@ class Kubelet:
         names = itertools.islice(itertools.cycle(list(self._alive)), count)
 
         async def work() -> None:
-            for number, name in numbered:
-                change = {"metadata": {"annotations": {"podlift.dev/touched": str(number)}}}
+            for name in names:
+                now = str(time.monotonic_ns())  # the same value again would be no change
+                change = {"metadata": {"annotations": {"podlift.dev/touched": now}}}
                 await self._client.patch(PODS, name, self._namespace, change, how=Patch.MERGE)
 
-        numbered = enumerate(names)
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
