@@ -105,6 +105,8 @@ def test_a_statsd_server_hears_of_every_step(
     driver.end(good)
     driver.end(bad)
     driver.no_pods()
+    # A pod may be gone before the answer to its deletion is here.
+    driver.until(lambda: len(listener.listen().get("podlift.pods.deleted", ())) == 2)
     heard = driver.until(lambda: (h := listener.listen()).get("podlift.executions.pending") and h)
     assert heard["podlift.pods.created"] == ["1|c"] * 2
     assert heard["podlift.pods.deleted"] == ["1|c"] * 2
