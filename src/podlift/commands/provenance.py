@@ -41,7 +41,7 @@ class Layers:
 def annotated(manifest: Manifest, source_of: Callable[[Path, object], str]) -> str:
     """The manifest as YAML with a remark at each line that has a source worth naming."""
     text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=10**9)
-    lines = text.splitlines()
+    lines = text.rstrip("\n").split("\n")
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     for path, first, last, value in _scalars(node, ()):
         if first == last and (source := source_of(path, value)):
