@@ -134,7 +134,7 @@ class Sweeper:
     def _note_ended(self, pod: Pod) -> None:
         until = self._retention.until(pod)
         if until is not None:
-            due = max(until.timestamp(), _now() + _GRACE)
+            due = until.timestamp() if until.timestamp() > _now() else _now() + _GRACE
             self._known.ended[pod.metadata.uid] = pod
             heapq.heappush(self._known.due, (due, pod.metadata.uid))
 
