@@ -12,13 +12,12 @@ from podlift.executor.execution import EXECUTION, Execution
 from podlift.executor.state import DeleteRefused, PodGone
 from podlift.kube.client import Client
 from podlift.kube.errors import Conflict, KubeError, NotFound
+from podlift.kube.pacing import Backoff
 from podlift.kube.resources import PODS
 from podlift.pods.reading import Pod
 from podlift.settings import DeleteOptions
 
 logger = logging.getLogger(__name__)
-
-_LONGEST_WAIT = 30.0
 
 
 class Deleter:
@@ -34,7 +33,7 @@ class Deleter:
 
     async def delete(self, execution: Execution, name: str, uid: str) -> None:
         """Delete the pod called ``name``; with a ``uid``, only if it is that one."""
-        wait = 0.5
+        backoff = Backoff(random.random)
         while True:
             try:
                 async with self._slots:
@@ -49,8 +48,8 @@ class Deleter:
                     logger.warning("%s", sentence)
                     self._observe(execution, DeleteRefused(sentence))
                     return
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
-            wait = min(wait * 2, _LONGEST_WAIT)
+                wait = backoff.next(error)  # as long as the server asks for, at least
+            await asyncio.sleep(wait)
 
     async def _once(self, execution: Execution, name: str, uid: str) -> None:
         if not uid:  # the outcome of its creation is unknown: it may be another execution's pod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ class CountingServer:
     def __init__(self, cluster: Cluster, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
         self.counts: Counter[str] = Counter()
+        self.busy: dict[str, float] = {}
+        """Methods that are refused once, with the seconds after which to come back."""
+        self.refused_at = self.back_at = 0.0
         self._cluster = cluster
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -70,6 +74,11 @@ class CountingServer:
         assert place is not None, request.path
         method = "WATCH" if "watch" in request.query else request.method
         self.counts[f"{method} {place['kind']}{place['sub'] or ''}"] += 1
+        if (seconds := self.busy.pop(method, None)) is not None:
+            self.refused_at = time.monotonic()
+            return web.Response(status=429, headers={"Retry-After": str(seconds)})
+        if self.refused_at and not self.back_at and method == "DELETE":
+            self.back_at = time.monotonic()
         sent = {"Content-Type": request.headers.get("Content-Type", "application/json")}
         async with self._session.request(
             request.method, request.raw_path, data=await request.read(), headers=sent
@@ -119,3 +128,16 @@ def test_a_log_that_nobody_keeps_costs_one_request_more(
     driver.no_pods()
     assert counting.counts["GET pods/log"] == 3
     assert counting.counts["POST pods"] == counting.counts["DELETE pods"] == 3
+
+
+def test_a_deletion_that_a_busy_server_refuses_comes_back_when_it_says(
+    counting: CountingServer, make_driver: MakeDriver
+) -> None:
+    counting.busy = {"DELETE": 2.0}
+    driver = make_driver(config_file=counting.kubeconfig)
+    task = driver.task("exit 0")
+    driver.queue(task)
+    assert driver.end(task) == ("success", None)
+    driver.no_pods()
+    assert counting.back_at - counting.refused_at >= 2.0
+    assert counting.counts["DELETE pods"] == 2
