@@ -110,13 +110,14 @@ def workload_key(workload: Any) -> Any:
 
     Airflow 3.3 gave every workload a ``key``; in 3.2 a callback's is its id.
     """
-    if hasattr(workload, "key"):
-        return workload.key
+    key = getattr(workload, "key", None)  # made anew at every look
+    if key is not None:
+        return key
     return workload.ti.key if hasattr(workload, "ti") else workload.callback.id
 
 
-def take_from_queue(executor: Any, workload: Any) -> None:
-    """Forget that a workload is queued, because it is being run now.
+def take_from_queue(executor: Any, workload: Any, key: Any) -> None:
+    """Forget that the workload with this key is queued, because it is being run now.
 
     Airflow 3.4 keeps one queue for each type of workload; before, each had an attribute.
     """
@@ -124,7 +125,6 @@ def take_from_queue(executor: Any, workload: Any) -> None:
     if queues is not None:
         queues[workload.type].pop(executor.get_workload_key(workload), None)
         return
-    key = workload_key(workload)
     for name in ("queued_tasks", "queued_callbacks", "queued_connection_tests"):
         getattr(executor, name, {}).pop(key, None)
 

@@ -105,7 +105,7 @@ class KubernetesExecutor(BaseExecutor):
         requests = []
         for workload in workload_items:
             key = workload_key(workload)
-            take_from_queue(self, workload)
+            take_from_queue(self, workload, key)
             self.running.add(key)
             self._current[key] = number = next(self._numbers)
             requests.append(Launch(number, workload))
