@@ -22,7 +22,7 @@ from podlift.runs.results import read_result
 from podlift.runs.sidecar import FILE
 from podlift.runs.starting import wait_for_start
 from podlift.runs.telling_logs import LogsOfPod
-from podlift.runs.watching import PodView
+from podlift.runs.watching import PodView, Watch
 
 _INIT_LOG_LINES = 50
 
@@ -34,6 +34,8 @@ class PodRun:
     client: Client
     options: RunOptions
     listener: Listener = field(default_factory=Listener)
+    watch: Watch | None = None
+    """What tells of the pods; by default each is watched by itself."""
 
     async def run(self, manifest: Manifest) -> Outcome:
         """All of it: create, see it to its end, clean up; again for what was not the task's fault.
@@ -53,7 +55,7 @@ class PodRun:
 
     async def _launch(self, launch: Launch) -> Outcome:
         pod = await self.create(launch.manifest)
-        view = PodView(self.client, pod, self.listener.warning)
+        view = self.view(pod)
         succeeded, kept = False, False
         try:
             await self.listener.reached(Moment.CREATED, pod)
@@ -77,6 +79,10 @@ class PodRun:
             await delete(self.client, view.pod, self.listener, self.options.grace_period)
             while not view.gone:
                 await view.change()
+
+    def view(self, pod: Pod) -> PodView:
+        """What is known of the pod, to be kept current by ``see_to_its_end``."""
+        return PodView(self.client, pod, self.listener.warning, self.watch)
 
     async def create(self, manifest: Manifest) -> Pod:
         """Create the pod, or find the one of this try. Raises ``PodNotCreated``."""
