@@ -9,13 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from podlift.kube.access import Access
 from podlift.kube.errors import ConfigurationError
 from podlift.kube.incluster import SERVICE_ACCOUNT, is_inside, read_service_account
-from podlift.kube.kubeconfig import find_files, read_kubeconfig
+from podlift.kube.kubeconfig import find_files, kubeconfig_of, read_kubeconfig
 
 
 class Connection:
@@ -86,30 +87,44 @@ async def load_connection(
     context: str | None = None,
     in_cluster: bool | None = None,
     *,
+    config: Mapping[str, Any] | None = None,
     change: Callable[[Access], Access] | None = None,
     environ: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Connection:
     """Finds out how to reach the cluster. No request is made.
 
-    With `in_cluster` True, the pod's service account is used, with False a kubeconfig. With None it
-    is the service account where there is one and nobody named a kubeconfig: not by `config_file`,
-    not by `context` and not in the variable KUBECONFIG. `change` may put something else into what
-    was read, each time that it is.
+    With `in_cluster` True, the pod's service account is used, with False a kubeconfig: the content
+    `config`, or files. With None it is the service account where there is one and nobody named a
+    kubeconfig: not by `config_file`, not by `config`, not by `context` and not in the variable
+    KUBECONFIG. `change` may put something else into what was read, each time that it is.
 
     Raises ConfigurationError, saying what is missing and where it was looked for.
     """
-    named = bool(config_file or context or environ.get("KUBECONFIG"))
-    inside = is_inside(environ, service_account) and not named if in_cluster is None else in_cluster
+    named = bool(config_file or config or context)
+    inside = means_service_account(named, environ, service_account)
+    if in_cluster is not None:
+        inside = in_cluster
 
     async def read() -> Access:
         if inside:
             access = read_service_account(environ, service_account)
+        elif config is not None:
+            access = await kubeconfig_of(config).access(context)
         else:
             access = await read_kubeconfig(find_files(config_file, environ)).access(context)
         return access if change is None else change(access)
 
     return Connection(await read(), read)
+
+
+def means_service_account(
+    named: bool,
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = SERVICE_ACCOUNT,
+) -> bool:
+    """Whether the pod's own service account is meant where nobody says so or `named` a file."""
+    return not (named or environ.get("KUBECONFIG")) and is_inside(environ, service_account)
 
 
 def proxy_for(access: Access) -> str | None:

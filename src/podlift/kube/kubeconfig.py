@@ -167,10 +167,21 @@ def find_files(config_file: str | Path | None, environ: Mapping[str, str]) -> tu
 
 def read_kubeconfig(files: tuple[Path, ...]) -> Kubeconfig:
     """Reads and merges. Raises ConfigurationError for a file that is not a kubeconfig."""
-    contents = [(path, _load(path)) for path in files]
+    return _merged([(path, _load(path)) for path in files])
+
+
+def kubeconfig_of(content: Mapping[str, Any], name: str = "the given kubeconfig") -> Kubeconfig:
+    """A kubeconfig that is in no file. Raises ConfigurationError for what is not one.
+
+    `name` stands for the file in messages; files that it mentions should have whole paths.
+    """
+    return _merged([(Path(name), dict(content))])
+
+
+def _merged(contents: list[tuple[Path, dict[str, Any]]]) -> Kubeconfig:
     current = (str(content.get("current-context") or "") for _, content in contents)
     return Kubeconfig(
-        files=files,
+        files=tuple(path for path, _ in contents),
         current_context=next(filter(None, current), ""),
         contexts=_entries(contents, "contexts", "context"),
         clusters=_entries(contents, "clusters", "cluster"),
