@@ -25,6 +25,7 @@ _AT_ONCE = 32
 
 class _Meta(msgspec.Struct):
     name: str
+    version: str = msgspec.field(name="resourceVersion")
 
 
 class _Status(msgspec.Struct):
@@ -58,17 +59,19 @@ async def run(session: aiohttp.ClientSession, path: str, count: int, seconds: fl
 
     async with session.get(path, params={"limit": "1", "labelSelector": "bench=bare"}) as answer:
         version = (await answer.json())["metadata"]["resourceVersion"]
-    query = {"watch": "1", "labelSelector": "bench=bare", "resourceVersion": version}
-    async with session.get(path, params=query) as events:
-        tasks = [asyncio.create_task(create(number)) for number in range(count)]
-        decoder = msgspec.json.Decoder(_Event)
-        while gone < count:
-            event = decoder.decode(await events.content.readline())
-            gone += event.type == "DELETED"
-            name = event.object.metadata.name
-            if event.object.status.phase == "Succeeded" and name not in ended:
-                ended.add(name)
-                tasks.append(asyncio.create_task(delete(name)))
+    tasks = [asyncio.create_task(create(number)) for number in range(count)]
+    decoder = msgspec.json.Decoder(_Event)
+    while gone < count:
+        query = {"watch": "1", "labelSelector": "bench=bare", "resourceVersion": version}
+        async with session.get(path, params=query) as events:
+            # A busy server ends a watch whose reader it thinks too slow; it goes on from there.
+            while gone < count and (line := await events.content.readline()):
+                event = decoder.decode(line)
+                version, name = event.object.metadata.version, event.object.metadata.name
+                gone += event.type == "DELETED"
+                if event.object.status.phase == "Succeeded" and name not in ended:
+                    ended.add(name)
+                    tasks.append(asyncio.create_task(delete(name)))
     await asyncio.gather(*tasks)
 
 
