@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -36,6 +37,7 @@ _MARKERS = (
     "real_only(reason): needs what only a real Kubernetes does",
     "postgres: needs PostgreSQL on this machine",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
+    "alone(reason): needs the cluster or the machine for itself, so nothing runs beside it",
     "since_airflow(version, reason): needs this minor version of Airflow or a later one",
     "since_minor(minor, reason): needs Kubernetes 1.minor or later",
 )
@@ -114,6 +116,21 @@ def _too_old(items: list[pytest.Item], chosen: str) -> dict[pytest.Item, str | N
         if minor < needed:
             found[item] = f"since_minor: Kubernetes 1.{minor} is older than 1.{needed}: {reason}"
     return found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # pytest-xdist collects in its workers; what they leave out is told by the process above them.
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        left_out = session.config.stash.get(_LEFT_OUT, None)
+        output["left_out"] = dict(left_out or {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # Every worker collects everything, so each of them tells the same.
+    told: dict[str, int] = getattr(node, "workeroutput", {}).get("left_out", {})
+    node.config.stash[_LEFT_OUT] = Counter(told)
 
 
 def pytest_terminal_summary(

@@ -135,6 +135,9 @@ def _local(folder: Path, sandbox: str = "auto") -> Iterator[Cluster]:
 def _real(folder: Path) -> Iterator[Cluster]:
     """The single node of ``tests/real``; one that runs already is used and goes on running."""
     runs = _node("status").returncode == 0
+    if not runs and "PYTEST_XDIST_WORKER" in os.environ:
+        # Whichever worker started it would stop it under the others.
+        raise RuntimeError("Start the node before several processes test on it: make cluster-real")
     started = _node("up")
     if started.returncode != 0:
         raise RuntimeError(started.stderr)

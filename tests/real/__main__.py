@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 
 from tests.real import building, node
 from tests.real.errors import RealClusterError
 from tests.real.paths import KUBECONFIG
 
+_COMMANDS = ("up", "down", "status", "build", "kubelet", "forget", "during")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "build", "kubelet", "forget"))
+    parser.add_argument("command", choices=_COMMANDS)
+    parser.add_argument("line", nargs=argparse.REMAINDER, help="what to run during that time")
     parser.add_argument("--minor", help=f"Kubernetes minor version ({building.DEFAULT_MINOR})")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "during":
+            return _during(arguments.line, arguments.minor)
         return _run(arguments.command, arguments.minor)
     except RealClusterError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _during(line: list[str], minor: str | None) -> int:
+    """Run a command while the node is up; one that ran before goes on running."""
+    ran = node.is_up()
+    node.up(minor)
+    try:
+        return subprocess.run(line, check=False).returncode
+    finally:
+        if not ran:
+            node.down()
 
 
 def _run(command: str, minor: str | None) -> int:

@@ -39,6 +39,7 @@ def test_any_of_several_keys_opens_it_while_one_is_being_replaced() -> None:
         (seal(b"x", KEY), []),
         (seal(b"x", KEY), ["not a key"]),
     ],
+    ids=["another key", "altered", "no seal", "no text of a seal", "no key", "not a key"],
 )
 def test_what_does_not_fit_is_refused(text: str, keys: list[str]) -> None:
     with pytest.raises(SealError):

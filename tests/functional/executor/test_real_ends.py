@@ -79,6 +79,7 @@ def test_a_task_whose_pod_is_evicted_is_told_so_and_runs_again(driver: Driver) -
     assert "ready" in driver.kept_log(task)
 
 
+@pytest.mark.alone("fills the node")
 def test_a_task_that_makes_room_for_a_more_important_pod_is_told_so(driver: Driver) -> None:
     _, listed = driver.cluster.request("GET", "/api/v1/nodes")
     cores = max(_cores(each["status"]["allocatable"]["cpu"]) for each in listed["items"])
