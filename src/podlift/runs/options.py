@@ -58,3 +58,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long the containers get to end when the pod is deleted; None for the pod's own."""
     on_finish: OnFinish = OnFinish.DELETE_POD
     on_kill: OnKill = OnKill.DELETE_POD
+    durable: bool = True
+    """Whether a pod that an earlier try of the task left behind is gone on with."""
+    note_every: float | None = None
+    """Seconds after which it is noted on the pod again how far its log was told, so that whoever
+    goes on after a crash knows. With None only when the pod is left in good order."""

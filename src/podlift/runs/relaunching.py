@@ -7,16 +7,17 @@ import re
 from dataclasses import dataclass
 
 from podlift.pods.causes import Cause
-from podlift.pods.labels import LAUNCH
+from podlift.pods.labels import LAUNCH, identity_of
 from podlift.pods.memory import give_more, grown
 from podlift.pods.plain import Manifest
+from podlift.pods.reading import Pod, read_pod
 from podlift.runs.options import RunOptions
 from podlift.runs.outcome import Outcome
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One of the pods of a run. The first has number 1."""
+    """One of the pods of a run. The first has number 1, one of an earlier try 0."""
 
     first: Manifest
     options: RunOptions
@@ -27,7 +28,7 @@ class Launch:
     @property
     def manifest(self) -> Manifest:
         """The pod of this launch: the first one's, with a name and perhaps memory of its own."""
-        if self.number == 1:
+        if self.number <= 1:
             return self.first
         manifest = copy.deepcopy(self.first)
         metadata = manifest["metadata"]
@@ -40,6 +41,13 @@ class Launch:
                 _base(manifest, options), options.memory_factor, options.memory_ceiling, self.grown
             )
         return manifest
+
+    def at(self, pod: Pod) -> Launch:
+        """The launch that a pod belongs to which was found: of this try, or before its first."""
+        found, own = identity_of(pod), identity_of(read_pod(self.first))
+        of_this_try = found is not None and own is not None and found.ti_id == own.ti_id
+        number = found.launch if found is not None and of_this_try else 0
+        return Launch(self.first, self.options, number)
 
     def after(self, outcome: Outcome) -> Launch | None:
         """The launch that follows this one's end; None if that end is the run's."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -13,8 +15,10 @@ from podlift.pods.reading import Pod, has_started
 from podlift.runs.cleaning import delete, is_to_be_deleted
 from podlift.runs.creating import create
 from podlift.runs.ending import wait_for_end
+from podlift.runs.finding import find, mark_judged
 from podlift.runs.following import tail_of
 from podlift.runs.listening import Listener, Moment
+from podlift.runs.noting import Places, note_in_time, noted, noting
 from podlift.runs.options import OnKill, RunOptions
 from podlift.runs.outcome import Outcome, not_started, outcome_of
 from podlift.runs.relaunching import Launch
@@ -27,6 +31,13 @@ from podlift.runs.watching import PodView, Watch
 _INIT_LOG_LINES = 50
 
 
+@dataclass
+class _End:
+    """How a pod came to its end."""
+
+    succeeded: bool = False
+
+
 @dataclass(frozen=True)
 class PodRun:
     """Runs pods by one set of options. Each method is a part that another process can take over."""
@@ -36,40 +47,106 @@ class PodRun:
     listener: Listener = field(default_factory=Listener)
     watch: Watch | None = None
     """What tells of the pods; by default each is watched by itself."""
+    is_left: Callable[[], Awaitable[bool]] | None = None
+    """Asked when the run is cancelled: whether its pod is left for somebody who goes on with it."""
 
     async def run(self, manifest: Manifest) -> Outcome:
         """All of it: create, see it to its end, clean up; again for what was not the task's fault.
 
         A pod that has not ended is deleted when this fails or is cancelled, because nobody would
-        look after it any more; unless it is to be kept when somebody ends the task.
+        look after it any more; unless it is to be kept when somebody ends the task, or is left.
         Raises ``PodNotCreated``, ``PodNotObserved`` or ``ResultNotRead``.
         """
-        launch = Launch(manifest, self.options)
+        launch, pod = await self.begin(manifest)
         while True:
-            outcome = await self._launch(launch)
+            outcome = await self._see_through(launch, pod)
             following = launch.after(outcome)
             if following is None:
                 return outcome
             self.listener.warning(f"{outcome.sentence} Another pod is started.")
-            launch = following
+            launch, pod = following, await self.create(following.manifest)
+            async with self._looked_after(self.view(pod)):
+                await self.listener.reached(Moment.CREATED, pod)
 
-    async def _launch(self, launch: Launch) -> Outcome:
-        pod = await self.create(launch.manifest)
-        view = self.view(pod)
-        succeeded, kept = False, False
-        try:
+    async def begin(self, manifest: Manifest) -> tuple[Launch, Pod]:
+        """The pod that an earlier try left behind, if there is one; else a new one.
+
+        Never a second one beside the first: what is not gone on with is deleted before. Raises
+        ``PodNotCreated``.
+        """
+        launch = Launch(manifest, self.options)
+        patience = self.options.schedule_timeout
+        pod, others = await find(
+            self.client, manifest, patience, self.listener, durable=self.options.durable
+        )
+        for other in others:
+            await self._make_room(self.view(other))
+        if pod is None:
+            pod = await self.create(manifest)
+        else:
+            self.listener.info(
+                f"Found pod {pod.metadata.namespace}/{pod.metadata.name}, which an earlier worker "
+                "of the task left running; going on with it."
+            )
+            launch = launch.at(pod)
+        async with self._looked_after(self.view(pod)):
             await self.listener.reached(Moment.CREATED, pod)
-            outcome = await self.see_to_its_end(view)
-            succeeded = outcome.succeeded
+        return launch, pod
+
+    async def start_another(self, launch: Launch, view: PodView, outcome: Outcome) -> Pod:
+        """The pod of a launch, in the place of one whose end was not the task's fault.
+
+        Raises ``PodNotCreated``.
+        """
+        self.listener.warning(f"{outcome.sentence} Another pod is started.")
+        await self._make_room(view)
+        return await self.create(launch.manifest)
+
+    async def finish(self, view: PodView, outcome: Outcome) -> Outcome:
+        """What is left to do when a pod's end is known: read its result, clean up.
+
+        Raises ``PodNotObserved`` or ``ResultNotRead``.
+        """
+        async with self._looked_after(view, at_the_end=True) as end:
+            end.succeeded = outcome.succeeded
+            if self.options.result and outcome.succeeded:
+                async with view.kept_current():
+                    return replace(outcome, result=await self.read_result(view))
+            return outcome
+
+    async def _see_through(self, launch: Launch, pod: Pod) -> Outcome:
+        view, places = self.view(pod), noted(pod)
+        async with self._looked_after(view, places, at_the_end=True) as end:
+            outcome = await self.see_to_its_end(view, places)
+            end.succeeded = outcome.succeeded
             if launch.after(outcome) is not None:
                 await self._make_room(view)
             return outcome
+
+    @asynccontextmanager
+    async def _looked_after(
+        self, view: PodView, places: Places | None = None, *, at_the_end: bool = False
+    ) -> AsyncIterator[_End]:
+        """Clean up after the block; where it is no end, only if it fails or is cancelled."""
+        end = _End()
+        try:
+            yield end
         except asyncio.CancelledError:
-            kept = self.options.on_kill is OnKill.KEEP_POD
+            if not await self._stays(view, places or {}):
+                await self.clean_up(view, succeeded=False)
             raise
-        finally:
-            if not kept:
-                await self.clean_up(view, succeeded=succeeded)
+        except BaseException:
+            await self.clean_up(view, succeeded=end.succeeded)
+            raise
+        if at_the_end:
+            await self.clean_up(view, succeeded=end.succeeded)
+
+    async def _stays(self, view: PodView, places: Places) -> bool:
+        """Whether the pod stays now that the run is cancelled."""
+        if self.is_left is not None and await self.is_left():
+            await note_in_time(self.client, view.pod, places, self.listener)
+            return True
+        return self.options.on_kill is OnKill.KEEP_POD
 
     async def _make_room(self, view: PodView) -> None:
         """See the pod gone, whose name the next one may have."""
@@ -89,9 +166,13 @@ class PodRun:
         patience = self.options.schedule_timeout
         return await create(self.client, manifest, patience, self.listener)
 
-    async def see_to_its_end(self, view: PodView) -> Outcome:
-        """From the start to the verdict, with the logs. Raises ``PodNotObserved``."""
-        async with view.kept_current():
+    async def see_to_its_end(self, view: PodView, places: Places | None = None) -> Outcome:
+        """From the start to the verdict, with the logs. Raises ``PodNotObserved``.
+
+        ``places`` says up to where the logs were told before, and is kept current.
+        """
+        places = {} if places is None else places
+        async with view.kept_current(), self._noting(view, places):
             async with LogsOfPod(self.client, view, self.options, self.listener) as logs:
                 waited = await wait_for_start(view, self.options, self.listener)
                 if waited is not None:
@@ -117,7 +198,13 @@ class PodRun:
         await self.listener.reached(Moment.TEARDOWN, view.pod)
         if not view.gone and is_to_be_deleted(view.pod, self.options, succeeded=succeeded):
             await delete(self.client, view.pod, self.listener, self.options.grace_period)
+        elif not view.gone:
+            await mark_judged(self.client, view.pod, self.listener)
         await self.listener.reached(Moment.CLEANED_UP, view.pod)
+
+    def _noting(self, view: PodView, places: Places) -> AbstractAsyncContextManager[None]:
+        every = self.options.note_every
+        return noting(self.client, view.pod, places, every, self.listener)
 
     async def _ends(self, view: PodView) -> Pod:
         if has_started(view.pod, self.options.base):
