@@ -97,7 +97,7 @@ def _print(going: Sequence[Found], output: str, now: datetime) -> None:
 def _say_what_stays(found: Sequence[Found]) -> None:
     for case, number in sorted(Counter(each.case for each in found).items()):
         if case is not Case.REMOVE:
-            say(f"{number} stay: {case.value}")
+            say(f"{number} left alone: {case.value}")
 
 
 def _agreed(number: int) -> bool:

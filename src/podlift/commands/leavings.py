@@ -24,11 +24,11 @@ class Case(StrEnum):
     """What is to become of a pod; the text says why it stays."""
 
     REMOVE = "to be removed"
-    RUNS = "they have not ended."
-    YOUNG = "they ended too short a time ago; see --older-than."
-    NEEDED = "Airflow still counts on them: a scheduler has to report their end."
-    OPERATOR = "an operator made them, and looks after them."
-    UNKNOWN = "this Airflow knows nothing of their task; another one may."
+    RUNS = "not ended yet."
+    YOUNG = "ended too short a time ago, see --older-than."
+    NEEDED = "Airflow still waits for a scheduler to report the end."
+    OPERATOR = "made by an operator, which looks after it."
+    UNKNOWN = "this Airflow does not know the task; another one may."
 
 
 @dataclass(frozen=True)

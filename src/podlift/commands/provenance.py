@@ -28,14 +28,12 @@ class Layers:
     """Which option decided about a field, where one did."""
 
     def source_of(self, path: Path, value: object) -> str:
-        """Who gave the field this value; empty for the template, which gave most of them."""
-        if _at(self.override, path) == value:
-            return "pod_override"
+        """Who gave the field this value first; empty for the template, which gave most of them."""
         if path in self.options:
             return f"option {self.options[path]}"
         if _at(self.template, path) == value:
             return ""
-        return OWN
+        return "pod_override" if _at(self.override, path) == value else OWN
 
 
 def annotated(manifest: Manifest, source_of: Callable[[Path, object], str]) -> str:

@@ -33,8 +33,8 @@ def workload_for(key: Key) -> Workload:
     workload = workload_of(present.ti_id)
     if workload is None:
         raise NotKnown(
-            f"Task instance {present.ti_id} cannot be run again: its DAG is gone, or its row in the "
-            "database is from before an upgrade. Leave out RUN_ID to see a pod of the next run."
+            f"Task instance {present.ti_id} cannot be run again: its DAG is gone, or its row in "
+            "the database is from before an upgrade. Leave out RUN_ID to see a next run's pod."
         )
     return workload
 

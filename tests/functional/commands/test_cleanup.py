@@ -33,14 +33,14 @@ def test_only_ended_pods_go_that_nobody_needs(airflow: AirflowHome) -> None:
 
     young = airflow.run("cleanup", "--yes")
     assert (young.code, young.out) == (0, "There are no pods to remove.\n")
-    assert "1 stay: they ended too short a time ago" in young.err
+    assert "1 left alone: ended too short a time ago" in young.err
 
     planned = airflow.run("cleanup", "--older-than", "0", "--dry-run")
     assert planned.code == 0
     assert over in planned.out
-    assert "1 stay: Airflow still counts on them" in planned.err
-    assert "1 stay: this Airflow knows nothing of their task" in planned.err
-    assert "1 stay: they have not ended" in planned.err
+    assert "1 left alone: Airflow still waits" in planned.err
+    assert "1 left alone: this Airflow does not know the task" in planned.err
+    assert "1 left alone: not ended yet" in planned.err
     assert left(airflow) == every
 
     refused = airflow.run("cleanup", "--older-than", "0", answer="n\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from podlift.commands.explaining.cluster import Launch, Traces
@@ -11,12 +11,15 @@ from podlift.commands.explaining.logs import Line
 from podlift.commands.explaining.records import Entry, Records, Try
 from podlift.executor.facade import EVENT
 from podlift.pods.labels import EXECUTOR
-from podlift.pods.reading import ContainerStatus, Event, Pod, condition
+from podlift.pods.reading import ContainerStatus, Event, condition
 
 AIRFLOW, PODLIFT, KUBERNETES, LOG = "airflow", "podlift", "kubernetes", "log"
 """Who says so."""
 
 _KUBERNETES_LINE = "Kubernetes: "
+_KNOWN_ANYWAY = frozenset({"running", "success", "failed"})
+"""Entries of the event log that say the same as the task instance's own times."""
+_EXECUTOR_SAID = "Extra info: "
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,16 +38,21 @@ def steps_of(
 ) -> list[Step]:
     """What happened in these tries; what has no time comes last."""
     numbers = {each.number for each in tries}
-    found = [step for each in tries for step in _of_try(each, records)]
-    found += [_of_entry(each) for each in records.entries if each.try_number in {None, *numbers}]
+    found = [step for each in tries for step in _of_try(each, records, traces)]
+    found += [
+        _of_entry(each)
+        for each in records.entries
+        if each.try_number in {None, *numbers} and each.event not in _KNOWN_ANYWAY
+    ]
     launches = [each for each in traces.launches if each.try_number in numbers]
-    found += [step for each in launches for step in _of_launch(each)]
+    queued = {each.number: each.queued for each in tries}
+    found += [step for each in launches for step in _of_launch(each, queued[each.try_number])]
     told = {_words(event) for each in launches for event in each.events}
     found += [_of_line(each) for each in lines if not _is_told(each, told)]
     return sorted(_once(found), key=lambda step: step.at or _LAST)
 
 
-def _of_try(each: Try, records: Records) -> Iterator[Step]:
+def _of_try(each: Try, records: Records, traces: Traces) -> Iterator[Step]:
     def step(at: datetime | None, what: str) -> Iterator[Step]:
         if at is not None:
             yield Step(at, AIRFLOW, what, each.number)
@@ -54,7 +62,8 @@ def _of_try(each: Try, records: Records) -> Iterator[Step]:
     if each.job_id is not None:
         life = "alive" if each.job_id in records.live_jobs else "no longer alive"
         by = f" by scheduler job {each.job_id}, which is {life}"
-    yield from step(each.queued, f"Try {each.number} was queued{by}.")
+    again = ", for the last time," if len(traces.of_try(each.number)) > 1 else ""
+    yield from step(each.queued, f"Try {each.number} was queued{again}{by}.")
     where = f" on {each.hostname}" if each.hostname else ""
     yield from step(each.started, f"The worker said that it began the task{where}.")
     yield from step(each.ended, f"Try {each.number} ended: {each.state}.")
@@ -64,23 +73,36 @@ def _of_entry(entry: Entry) -> Step:
     if entry.event == EVENT:
         return Step(entry.at, PODLIFT, entry.text, entry.try_number)
     owner = f" by {entry.owner}" if entry.owner else ""
-    text = f": {entry.text}" if entry.text else ""
+    # Airflow wraps what the executor said into a paragraph about what it may mean.
+    words = entry.text.partition(_EXECUTOR_SAID)[2] or entry.text
+    text = f": {words}" if words else ""
     return Step(entry.at, AIRFLOW, f"Event log: {entry.event}{owner}{text}", entry.try_number)
 
 
-def _of_launch(launch: Launch) -> Iterator[Step]:
-    for event in launch.events:
-        what = f"{_about(event, launch)}{_words(event)}"
-        yield Step(event.last_seen, KUBERNETES, what, launch.try_number)
-    if launch.pod is not None:
-        yield from _of_pod(launch, launch.pod)
+def _of_launch(launch: Launch, queued: datetime | None) -> Iterator[Step]:
+    events = [
+        Step(event.last_seen, KUBERNETES, f"{_about(event, launch)}{_words(event)}")
+        for event in launch.events
+    ]
+    for step in (*_of_pod(launch), *events):
+        yield replace(step, at=_not_before(queued, step.at), try_number=launch.try_number)
 
 
-def _of_pod(launch: Launch, pod: Pod) -> Iterator[Step]:
+def _not_before(queued: datetime | None, at: datetime | None) -> datetime | None:
+    """Kubernetes tells whole seconds; what came of the queueing in its second came after it."""
+    if queued is not None and at is not None and at == queued.replace(microsecond=0):
+        return queued
+    return at
+
+
+def _of_pod(launch: Launch) -> Iterator[Step]:
     def step(at: datetime | None, what: str) -> Iterator[Step]:
         if at is not None:
-            yield Step(at, KUBERNETES, what, launch.try_number)
+            yield Step(at, KUBERNETES, what)
 
+    pod = launch.pod
+    if pod is None:
+        return
     owner = pod.metadata.annotations.get(EXECUTOR, "")
     by = f" by executor {owner}" if owner else ""
     created = f"Pod {launch.name} was created{by} (launch {launch.number} of the try)."
@@ -106,11 +128,11 @@ def _of_container(status: ContainerStatus, launch: Launch, is_told: bool) -> Ite
     running, ended = status.state.running, status.state.terminated
     started = running.started_at if running else ended.started_at if ended else None
     if started is not None and started.year > 1970 and not is_told:
-        yield Step(started, KUBERNETES, f"{name} started.", launch.try_number)
+        yield Step(started, KUBERNETES, f"{name} started.")
     if ended is not None and ended.finished_at is not None:
         why = f" ({ended.reason})" if ended.reason not in ("", "Completed", "Error") else ""
         what = f"{name} ended with exit code {ended.exit_code}{why}."
-        yield Step(ended.finished_at, KUBERNETES, what, launch.try_number)
+        yield Step(ended.finished_at, KUBERNETES, what)
 
 
 def _about(event: Event, launch: Launch) -> str:
