@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from podlift.callbacks import KubernetesPodOperatorCallback
@@ -69,7 +70,7 @@ class TaskListener(Listener):
     def warning(self, sentence: str) -> None:
         self._log.warning("%s", sentence)
 
-    def line(self, container: str, line: str) -> None:
+    def line(self, container: str, line: str, moment: datetime | None = None) -> None:
         self._log.info("%s", self._formatted(container, line))
         if self._progress is not None and container == self._base:
             self._ask_gently("progress_callback", self._progress, line)
@@ -79,7 +80,7 @@ class TaskListener(Listener):
                 callback.progress_callback,
                 line=line,
                 container_name=container,
-                timestamp=None,
+                timestamp=moment,
                 pod=self._pod,
                 **self._given,
             )

@@ -1,213 +1,226 @@
-"""Follow a container's log to its end, without a gap and without a repeated line.
-
-A connection may break at any byte. The next one asks for everything since a whole second, because
-the server knows nothing finer, and what was told before is left out, line by line.
-"""
+"""Follow a container's log to its end, without a gap and without a repeated line."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import datetime
 
-from podlift.kube import ApiError, BadRequest, Client, KubeError, NotFound
-from podlift.kube.lines import LineSplitter
-from podlift.kube.logs import LINE_LIMIT
+from podlift.kube import (
+    ApiError,
+    BadRequest,
+    Client,
+    ConnectionFailed,
+    Forbidden,
+    KubeError,
+    NotFound,
+    TooManyRequests,
+)
 from podlift.kube.pacing import Backoff
+from podlift.runs.positions import Line, LogPosition, Place
 
-Tell = Callable[[str], object]
+Tell = Callable[[str, datetime | None], object]
+Warn = Callable[[str], object]
 
+_SILENCE, _MOST_SILENCE = 60.0, 600.0
+"""Seconds after which a follow that says nothing is tried anew, and how long that grows while it
+goes on to say nothing: a node may forget a follower when it rotates the log."""
 _SILENCE_AFTER_END = 2.0
-_TRIES_AFTER_END = 5
 _STATE_LAG = 1.0
-
-
-class LogPosition:
-    """Which lines of a log were told. Pure: bytes of the log API in, new lines out.
-
-    Lines are recognised by their time and text. A time alone would not do: two lines may share it,
-    and lines of stdout and stderr may be stored in another order than that of their times. For the
-    same reason it looks back a second further than the last line.
-    """
-
-    def __init__(self) -> None:
-        self._told: dict[int, Counter[int]] = {}
-        self._before: Counter[int] = Counter()
-        self._second = 0
-        self._line_second = 0
-        self._held: bytes | None = None
-        self._continued = False
-
-    @property
-    def since(self) -> str | None:
-        """From when the next connection must read; None for the beginning."""
-        if not self._second:
-            return None
-        return datetime.fromtimestamp(self._second - 1, UTC).isoformat().replace("+00:00", "Z")
-
-    def begin(self) -> None:
-        """A connection was opened that reads since ``since``."""
-        # What was held had no newline: cut off by the break, it comes again as a whole.
-        self._held, self._continued = None, False
-        self._before = sum(self._told.values(), Counter())
-
-    def take(self, piece: bytes) -> Iterator[str]:
-        """A piece of the log, cut at newlines. Tells what is new, once it is known to be whole."""
-        yield from self.finish()
-        if piece.endswith(b"\n"):
-            yield from self._new(piece)
-        else:
-            self._held = piece
-
-    def finish(self) -> Iterator[str]:
-        """The log has ended: a last line without a newline is whole after all."""
-        held, self._held = self._held, None
-        if held is not None:
-            yield from self._new(held)
-
-    def _new(self, piece: bytes) -> Iterator[str]:
-        text = piece
-        if not self._continued:  # a line's later pieces carry no time
-            stamp, _, rest = piece.partition(b" ")
-            second = _second(stamp)
-            if second is not None:
-                text, self._line_second = rest, second
-        self._continued = not piece.endswith(b"\n")
-        key = hash(piece)
-        if self._before[key] > 0:
-            self._before[key] -= 1
-            return
-        self._remember(key)
-        yield text.decode(errors="replace").rstrip("\r\n")
-
-    def _remember(self, key: int) -> None:
-        self._told.setdefault(self._line_second, Counter())[key] += 1
-        if self._line_second > self._second:
-            self._second = self._line_second
-            oldest = self._second - 1
-            self._told = {s: told for s, told in self._told.items() if s >= oldest}
-
-
-def _second(stamp: bytes) -> int | None:
-    """The whole second of an RFC 3339 time, in whatever time zone the node is."""
-    try:
-        moment = datetime.fromisoformat(stamp.decode("ascii"))
-    except ValueError:
-        return None
-    return (moment - _EPOCH) // timedelta(seconds=1) if moment.tzinfo else None
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PATIENCE = 150.0
+"""Seconds for an API server that is away when a container has ended."""
+_NODE_TRIES = 5
+_TAIL_BYTES = 1 << 20
 
 
 class LogFollower:
     """Tells the lines of one container's log as they come."""
 
     def __init__(
-        self, client: Client, name: str, namespace: str, container: str, tell: Tell, warn: Tell
+        self,
+        client: Client,
+        name: str,
+        namespace: str,
+        container: str,
+        tell: Tell,
+        warn: Warn,
+        *,
+        place: Place | None = None,
+        restarts: Callable[[], int] = lambda: 0,
     ) -> None:
         self._client = client
         self._pod = (name, namespace, container)
-        self._tell = tell
+        self._tell_line = tell
         self._warn = warn
-        self._position = LogPosition()
-        self._pieces = 0
+        self._place = place or Place()
+        self._position = LogPosition(self._place)
+        self._restarts = restarts
+        self._over = asyncio.Event()
+        self._cut_off = False
+        self._progress = 0
+        self._whole = False
+        self._told_trouble = False
 
-    async def follow(self, ended: asyncio.Event) -> None:
-        """Tell all that the container writes until ``ended`` is set, and what it wrote by then.
+    def end(self) -> None:
+        """The container has ended: what it wrote until now is all there is."""
+        self._over.set()
+
+    def cut_off(self) -> None:
+        """Where it goes on, nobody wants to hear what it writes from now on."""
+        self._cut_off = not self._over.is_set()
+        self._over.set()
+
+    async def follow(self) -> None:
+        """Tell all that the container writes until ``end`` is called, and what it wrote by then.
 
         That the container ended must come from elsewhere: a connection that the server closes may
         have been closed for any reason, and some are not closed though all was said. So after the
-        end the log is read once more from where it is known. Never fails: what cannot be read is
-        said by ``warn``.
+        end the log is read once more from where it is known. Never fails for the cluster: what
+        cannot be read is said by ``warn``.
         """
         backoff = Backoff(random.random)
-        while not ended.is_set():
-            delay = _STATE_LAG
+        silence = _SILENCE
+        while not self._over.is_set():
+            began, before, delay = time.monotonic(), self._progress, _STATE_LAG
             try:
-                await self._one_connection(ended)
-                backoff.reset()
+                await self._tell_earlier_runs()
+                await self._one_connection(silence)
+                self._whole = True
             except NotFound:
                 break
             except KubeError as error:
-                if not _may_pass(error):
-                    self._warn(f"The log cannot be read: {error}")
-                    return
+                self._whole = False
+                if self._progress > before or time.monotonic() - began >= _SILENCE:
+                    backoff.reset()
                 delay = backoff.next(error)
-            await _either(ended, delay)
+                if not self._may_pass(error):
+                    return
+            else:
+                backoff.reset()
+            heard = self._progress > before
+            silence = _SILENCE if heard else min(2 * silence, _MOST_SILENCE)
+            await _either(self._over, delay)
         await self._tell_the_rest()
+        self._tell(self._position.finish())
 
-    async def _one_connection(self, ended: asyncio.Event) -> None:
-        reading = asyncio.ensure_future(self._read())
-        end = asyncio.ensure_future(ended.wait())
+    async def _one_connection(self, silence: float) -> None:
+        reading = asyncio.ensure_future(self._follow_once(silence))
+        over = asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.wait({reading, end}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
             seen = -1
-            while not reading.done() and seen < self._pieces:
-                seen = self._pieces
+            while not (reading.done() or self._cut_off) and seen < self._progress:
+                seen = self._progress
                 await asyncio.wait({reading}, timeout=_SILENCE_AFTER_END)
             if reading.done():
                 reading.result()
         finally:
-            end.cancel()
+            over.cancel()
             reading.cancel()
-            await asyncio.gather(reading, end, return_exceptions=True)
+            await asyncio.gather(reading, over, return_exceptions=True)
 
-    async def _read(self) -> None:
-        self._position.begin()
-        lines = self._client.follow_log(
-            *self._pod, since_time=self._position.since, timestamps=True
+    async def _follow_once(self, silence: float) -> None:
+        pieces = self._client.log_pieces(
+            *self._pod, since_time=self._place.since, timestamps=True, follow=True, silence=silence
         )
-        async for piece in lines:
-            self._pieces += 1
-            self._tell_new(piece)
+        async with aclosing(pieces):
+            await self._read(pieces)
+
+    async def _read(self, pieces: AsyncIterator[bytes]) -> None:
+        """Tell what is new in an answer; the slower that goes, the slower it is read."""
+        begun = False
+        async for piece in pieces:
+            if not begun:
+                self._position.begin()
+                begun = True
+            self._position.feed(piece)
+            while self._position.pending:
+                self._tell(self._position.lines())
+                self._progress += 1
+                await asyncio.sleep(0)
 
     async def _tell_the_rest(self) -> None:
         backoff = Backoff(random.random)
-        for _ in range(_TRIES_AFTER_END):
+        deadline, node_tries = time.monotonic() + _PATIENCE, _NODE_TRIES
+        while True:
+            pieces = self._client.log_pieces(
+                *self._pod, since_time=self._place.since, timestamps=True
+            )
+            try:
+                async with aclosing(pieces):
+                    await self._read(pieces)
+            except NotFound:
+                if not self._whole:
+                    self._warn_of_gap("The pod was gone before the end of its log was read")
+                return
+            except KubeError as error:
+                delay = backoff.next(error)
+                node_tries -= not isinstance(error, ConnectionFailed | TooManyRequests)
+                gives_up = not node_tries or time.monotonic() + delay > deadline
+                if gives_up or not (error.transient or isinstance(error, BadRequest)):
+                    self._warn_of_gap(f"The end of the log could not be read: {error}")
+                    return
+                await asyncio.sleep(delay)
+            else:
+                if objection := self._position.objection:
+                    self._warn_of_gap(f"The node no longer has the log: {objection}")
+                return
+
+    async def _tell_earlier_runs(self) -> None:
+        """Where the container was restarted, tell the rest of the log of its run before."""
+        restarts = self._restarts()
+        if restarts <= self._place.restarts:
+            return
+        if restarts > self._place.restarts + 1:
+            self._warn_of_gap("The container was restarted several times")
+        else:
             try:
                 log = await self._client.read_log(
-                    *self._pod, since_time=self._position.since, timestamps=True
+                    *self._pod, since_time=self._place.since, timestamps=True, previous=True
                 )
-            except NotFound:
-                break  # the pod is gone, and its log with it
-            except KubeError as error:
-                if not _may_pass(error):
-                    self._warn(f"The log cannot be read: {error}")
-                    break
-                await asyncio.sleep(backoff.next(error))
+            except (BadRequest, NotFound) as error:
+                self._warn_of_gap(f"The log before the container's restart is gone: {error}")
             else:
                 self._position.begin()
-                for piece in _lines(log):
-                    self._tell_new(piece)
-                break
-        else:
-            self._warn("The end of the log could not be read; what is above may be incomplete.")
-        for line in self._position.finish():
-            self._tell(line)
+                self._position.feed(log)
+                while self._position.pending:
+                    self._tell(self._position.lines())
+                    await asyncio.sleep(0)
+        self._tell(self._position.finish())
+        self._place.restart(restarts)
+        self._position.begin()
 
-    def _tell_new(self, piece: bytes) -> None:
-        for line in self._position.take(piece):
-            self._tell(line)
+    def _tell(self, lines: list[Line]) -> None:
+        if self._position.gap:
+            self._position.gap = False
+            self._warn_of_gap("The log was rotated, or begun anew, while it could not be read")
+        for text, moment in lines:
+            self._tell_line(text, moment)
+
+    def _warn_of_gap(self, sentence: str) -> None:
+        self._warn(f"{sentence}. Lines of container {self._pod[2]!r} may be missing here.")
+
+    def _may_pass(self, error: KubeError) -> bool:
+        """Whether to go on after this error; says so where it may be for good."""
+        # A container that has only just started may not have a log yet, which is a BadRequest.
+        if error.transient or isinstance(error, BadRequest):
+            return True
+        # What worked before may work again: credentials are renewed, rights given back.
+        lasting = isinstance(error, Forbidden) or not self._progress
+        if not self._told_trouble:
+            again = "" if lasting else " Trying again."
+            self._warn(f"The log of container {self._pod[2]!r} cannot be read: {error}{again}")
+        self._told_trouble = True
+        return not lasting
 
 
-def _lines(log: bytes) -> list[bytes]:
-    """Cut at newlines alone: a carriage return is part of a line, as in a progress bar."""
-    splitter = LineSplitter(LINE_LIMIT)
-    return [*splitter.feed(log), *filter(None, [splitter.rest()])]
-
-
-def _may_pass(error: KubeError) -> bool:
-    """A container that has only just started may not have a log yet, which is a BadRequest."""
-    return error.transient or isinstance(error, BadRequest)
-
-
-async def _either(ended: asyncio.Event, seconds: float) -> None:
+async def _either(over: asyncio.Event, seconds: float) -> None:
     """Wait some seconds, or less if the container ends."""
     try:
-        await asyncio.wait_for(ended.wait(), seconds)
+        await asyncio.wait_for(over.wait(), seconds)
     except TimeoutError:
         return
 
@@ -217,7 +230,9 @@ async def tail_of(
 ) -> list[str]:
     """The last lines of a container's log; none if there is no log to be read."""
     try:
-        log = await client.read_log(name, namespace, container, tail_lines=lines)
+        log = await client.read_log(
+            name, namespace, container, tail_lines=lines, limit_bytes=_TAIL_BYTES
+        )
     except ApiError:
         return []
-    return log.decode(errors="replace").splitlines()
+    return [line.rstrip("\r") for line in log.decode(errors="replace").split("\n")[-lines - 1 :]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 
 from podlift.pods.reading import Pod
@@ -34,8 +35,12 @@ class Listener:
     def warning(self, sentence: str) -> None:
         """Likewise, and somebody should look at it."""
 
-    def line(self, container: str, line: str) -> None:
-        """A container wrote a line. It comes once, in order, without its newline."""
+    def line(self, container: str, line: str, moment: datetime | None = None) -> None:
+        """A container wrote a line. It comes once, in order, without its newline.
+
+        ``moment`` is when, by the node's clock. A line of more than a mebibyte comes in parts, of
+        which only the first has one.
+        """
 
     async def reached(self, moment: Moment, pod: Pod) -> None:
         """The run came to a new step. What this raises ends the run."""

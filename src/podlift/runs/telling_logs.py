@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,21 +13,31 @@ from podlift.pods.reading import Pod, container_status, has_started, is_finished
 from podlift.runs.following import LogFollower
 from podlift.runs.listening import Listener
 from podlift.runs.options import Containers, RunOptions
+from podlift.runs.positions import Place, Places
 from podlift.runs.watching import PodView
 
 
 class LogsOfPod:
-    """Follows the wanted containers as they start; to be used as an async context manager."""
+    """Follows the wanted containers as they start; to be used as an async context manager.
+
+    ``places`` says up to where each log was told before, and is kept current.
+    """
 
     def __init__(
-        self, client: Client, view: PodView, options: RunOptions, listener: Listener
+        self,
+        client: Client,
+        view: PodView,
+        options: RunOptions,
+        listener: Listener,
+        places: Places | None = None,
     ) -> None:
         self._client = client
         self._view = view
         self._options = options
         self._listener = listener
-        self._ends: dict[str, asyncio.Event] = {}
-        self._following: dict[str, asyncio.Task[None]] = {}
+        self._places = {} if places is None else places
+        self._followers: dict[str, LogFollower] = {}
+        self._following: list[asyncio.Task[None]] = []
         self._starting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -39,7 +50,7 @@ class LogsOfPod:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = [self._starting, *self._following.values()]
+        tasks = [self._starting, *self._following]
         running = [task for task in tasks if task is not None]
         for task in running:
             task.cancel()
@@ -48,9 +59,9 @@ class LogsOfPod:
     async def told(self) -> None:
         """Return when all was told that the containers wrote until now; others are cut off here."""
         self._begin_and_end()
-        for ended in self._ends.values():
-            ended.set()
-        await asyncio.gather(*self._following.values())
+        for follower in self._followers.values():
+            follower.cut_off()
+        await asyncio.gather(*self._following)
 
     async def _keep_up(self) -> None:
         while True:
@@ -60,25 +71,41 @@ class LogsOfPod:
     def _begin_and_end(self) -> None:
         pod = self._view.pod
         for container in _wanted(pod, self._options):
-            if container not in self._following and has_started(pod, container):
-                self._ends[container] = asyncio.Event()
-                self._following[container] = asyncio.create_task(self._follow(container))
-            status = container_status(pod, container)
-            over = self._view.gone or is_finished(pod) or (status and status.state.terminated)
-            if container in self._ends and over:
-                self._ends[container].set()
+            if container not in self._followers and has_started(pod, container):
+                self._begin(container)
+            if container in self._followers and (self._view.gone or _is_over(pod, container)):
+                self._followers[container].end()
 
-    async def _follow(self, container: str) -> None:
+    def _begin(self, container: str) -> None:
         metadata = self._view.pod.metadata
-        follower = LogFollower(
+        follower = self._followers[container] = LogFollower(
             self._client,
             metadata.name,
             metadata.namespace,
             container,
-            lambda line: self._listener.line(container, line),
+            partial(self._listener.line, container),
             self._listener.warning,
+            place=self._places.setdefault(container, Place()),
+            restarts=partial(self._restarts, container),
         )
-        await follower.follow(self._ends[container])
+        self._following.append(asyncio.create_task(follower.follow()))
+
+    def _restarts(self, container: str) -> int:
+        status = container_status(self._view.pod, container)
+        return status.restart_count if status else 0
+
+
+def _is_over(pod: Pod, container: str) -> bool:
+    """Whether it has ended for good: a sidecar that ends is started again."""
+    if is_finished(pod):
+        return True
+    status = container_status(pod, container)
+    if status is None or status.state.terminated is None:
+        return False
+    return not any(
+        each.name == container and each.restart_policy == "Always"
+        for each in pod.spec.init_containers
+    )
 
 
 def _wanted(pod: Pod, options: RunOptions) -> Iterator[str]:
