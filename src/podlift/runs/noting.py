@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+
+import msgspec
 
 from podlift.kube import PODS, Client, KubeError, Patch
 from podlift.pods.reading import Pod
 from podlift.runs.listening import Listener
+from podlift.runs.positions import Places
 
 TOLD = "podlift.dev/told"
-
-Places: TypeAlias = dict[str, Any]
-"""How far the log was told, by container."""
 
 _SHORTEST = 1.0
 _IN_TIME = 3.0
@@ -26,15 +24,15 @@ _IN_TIME = 3.0
 def noted(pod: Pod) -> Places:
     """How far the pod's log was told, as the last who told it noted. Pure."""
     try:
-        found = json.loads(pod.metadata.annotations.get(TOLD, "{}"))
+        places = msgspec.json.decode(pod.metadata.annotations.get(TOLD, "{}"), type=Places)
+        return {name: place for name, place in places.items() if place.since}
     except ValueError:  # somebody edited it
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 async def note(client: Client, pod: Pod, places: Places) -> None:
     """Write down how far on the pod. Raises ``KubeError``."""
-    text = json.dumps(places, separators=(",", ":"))
+    text = msgspec.json.encode(places).decode()
     body = {"metadata": {"uid": pod.metadata.uid, "annotations": {TOLD: text}}}
     metadata = pod.metadata
     await client.patch(PODS, metadata.name, metadata.namespace, body, how=Patch.MERGE)

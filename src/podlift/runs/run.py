@@ -18,9 +18,10 @@ from podlift.runs.ending import wait_for_end
 from podlift.runs.finding import find, mark_judged
 from podlift.runs.following import tail_of
 from podlift.runs.listening import Listener, Moment
-from podlift.runs.noting import Places, note_in_time, noted, noting
+from podlift.runs.noting import note_in_time, noted, noting
 from podlift.runs.options import OnKill, RunOptions
 from podlift.runs.outcome import Outcome, not_started, outcome_of
+from podlift.runs.positions import Places
 from podlift.runs.relaunching import Launch
 from podlift.runs.results import read_result
 from podlift.runs.sidecar import FILE
@@ -32,8 +33,8 @@ _INIT_LOG_LINES = 50
 
 
 @dataclass
-class _End:
-    """How a pod came to its end."""
+class End:
+    """How a pod came to its end, as far as it is known."""
 
     succeeded: bool = False
 
@@ -65,7 +66,7 @@ class PodRun:
                 return outcome
             self.listener.warning(f"{outcome.sentence} Another pod is started.")
             launch, pod = following, await self.create(following.manifest)
-            async with self._looked_after(self.view(pod)):
+            async with self.looked_after(self.view(pod)):
                 await self.listener.reached(Moment.CREATED, pod)
 
     async def begin(self, manifest: Manifest) -> tuple[Launch, Pod]:
@@ -89,7 +90,7 @@ class PodRun:
                 "of the task left running; going on with it."
             )
             launch = launch.at(pod)
-        async with self._looked_after(self.view(pod)):
+        async with self.looked_after(self.view(pod)):
             await self.listener.reached(Moment.CREATED, pod)
         return launch, pod
 
@@ -102,21 +103,22 @@ class PodRun:
         await self._make_room(view)
         return await self.create(launch.manifest)
 
-    async def finish(self, view: PodView, outcome: Outcome) -> Outcome:
-        """What is left to do when a pod's end is known: read its result, clean up.
+    async def abandon(self, manifest: Manifest) -> None:
+        """Clean up after a try of which nothing but its manifest is known."""
+        patience = self.options.schedule_timeout
+        pod, others = await find(self.client, manifest, patience, self.listener, durable=True)
+        for each in filter(None, (pod, *others)):
+            await self.clean_up(self.view(each), succeeded=False)
 
-        Raises ``PodNotObserved`` or ``ResultNotRead``.
-        """
-        async with self._looked_after(view, at_the_end=True) as end:
-            end.succeeded = outcome.succeeded
-            if self.options.result and outcome.succeeded:
-                async with view.kept_current():
-                    return replace(outcome, result=await self.read_result(view))
-            return outcome
+    async def tell_logs(self, view: PodView) -> None:
+        """Tell what the containers wrote until now."""
+        logs = LogsOfPod(self.client, view, self.options, self.listener)
+        async with view.kept_current(), logs:
+            await logs.told()
 
     async def _see_through(self, launch: Launch, pod: Pod) -> Outcome:
         view, places = self.view(pod), noted(pod)
-        async with self._looked_after(view, places, at_the_end=True) as end:
+        async with self.looked_after(view, places, at_the_end=True) as end:
             outcome = await self.see_to_its_end(view, places)
             end.succeeded = outcome.succeeded
             if launch.after(outcome) is not None:
@@ -124,11 +126,11 @@ class PodRun:
             return outcome
 
     @asynccontextmanager
-    async def _looked_after(
+    async def looked_after(
         self, view: PodView, places: Places | None = None, *, at_the_end: bool = False
-    ) -> AsyncIterator[_End]:
+    ) -> AsyncIterator[End]:
         """Clean up after the block; where it is no end, only if it fails or is cancelled."""
-        end = _End()
+        end = End()
         try:
             yield end
         except asyncio.CancelledError:
@@ -173,7 +175,7 @@ class PodRun:
         """
         places = {} if places is None else places
         async with view.kept_current(), self._noting(view, places):
-            async with LogsOfPod(self.client, view, self.options, self.listener) as logs:
+            async with LogsOfPod(self.client, view, self.options, self.listener, places) as logs:
                 waited = await wait_for_start(view, self.options, self.listener)
                 if waited is not None:
                     return not_started(view.pod, view.events, self.options.base, waited)
