@@ -7,7 +7,13 @@ AirflowException
     ├── PodFailed         the pod did not succeed; carries the diagnosis
     │   └── PodNotStarted     it did not start in time
     ├── ResultNotRead     the pod succeeded, but its result did not come through
-    └── PodStopped        the task was told to stop, and its pod was deleted
+    ├── ObjectFailed      the work of a Job, or of another object that makes pods, failed
+    ├── PodStopped        the task was told to stop, and its pod was deleted
+    ├── ClusterNotReached there is no way to the cluster
+    ├── ResourceFailed    an object was not created, applied or deleted
+    ├── CommandFailed     a command in a running pod did not end well
+    ├── FunctionNotSent   a decorated function cannot travel into a pod
+    └── TaskStopped       the task was told to stop before it was done
 """
 
 from __future__ import annotations
@@ -51,3 +57,34 @@ class PodStopped(PodTaskError):
 
 class ResultNotRead(PodTaskError):
     """The pod succeeded, but the result that it left cannot be had; the message says why."""
+
+
+class ClusterNotReached(PodTaskError):
+    """There is no way to the cluster; the message says where it was looked for."""
+
+
+class ResourceFailed(PodTaskError):
+    """An object was not created, applied or deleted; the message lists what was done before."""
+
+
+class CommandFailed(PodTaskError):
+    """A command in a running pod did not end well, or did not begin.
+
+    ``exit_code`` is None where none was seen.
+    """
+
+    def __init__(self, what: str, exit_code: int | None = None) -> None:
+        super().__init__(what)
+        self.exit_code = exit_code
+
+
+class FunctionNotSent(PodTaskError):
+    """A decorated function, or what it is called with, cannot travel into a pod."""
+
+
+class TaskStopped(PodTaskError):
+    """The task was told to stop before it was done. Never a success."""
+
+
+class ObjectFailed(PodTaskError):
+    """The work of a Job, or of another object that makes pods, failed; the message says why."""

@@ -70,10 +70,10 @@ def apply(shape: Shape, value: Obj, applied: Applied) -> Obj:
 
 
 def _configured(config: Obj) -> Obj:
-    kept = {key: one for key, one in config.items() if key not in (*_FIXED, "status")}
-    meta = config.get("metadata") or {}
-    kept["metadata"] = {key: one for key, one in meta.items() if key not in _FIXED_META}
-    return kept
+    kept = {key: one for key, one in config.items() if key not in (*_FIXED, "status", "metadata")}
+    meta = {key: v for key, v in (config.get("metadata") or {}).items() if key not in _FIXED_META}
+    # What an object is called by belongs to nobody.
+    return {**kept, "metadata": meta} if meta else kept
 
 
 def _paths(shape: Shape, value: Any, at: Path) -> list[Path]:
