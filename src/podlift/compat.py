@@ -3,6 +3,7 @@ places where it leans on something that Airflow does not promise."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -310,3 +311,42 @@ def _drop_line_of_signal_handler(
     if str(event.get("event", "")).startswith("Received signal, forwarding"):
         raise structlog.DropEvent
     return event
+
+
+async def deferred_task_was_ended(trigger: Any) -> bool:
+    """Whether a trigger ends because somebody ended its task; asked in its ``cleanup``.
+
+    Airflow 3.3 calls a trigger's ``on_kill`` then, so that the answer is no. Airflow 3.2 does not
+    tell it from the end of a triggerer, but knows the task's state; without an answer it is no too.
+    """
+    from airflow.triggers.base import BaseTrigger
+
+    ti = trigger.task_instance
+    if hasattr(BaseTrigger, "on_kill") or ti is None:
+        return False
+    state = await asyncio.to_thread(task_state, ti)
+    return state not in ("deferred", UNKNOWN)
+
+
+UNKNOWN = "unknown"
+
+
+def task_state(ti: Any) -> str | None:
+    """The state that Airflow has for a task instance now; ``UNKNOWN`` if it does not say.
+
+    To be called by a task or in a thread of a triggerer.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    map_index = -1 if ti.map_index is None else ti.map_index
+    try:
+        found = RuntimeTaskInstance.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=map_index
+        )
+    except (AirflowRuntimeError, OSError) as error:
+        _logger.warning("Airflow does not tell the task's state: %s", error)
+        return UNKNOWN
+    key = ti.task_id if map_index < 0 else f"{ti.task_id}_{map_index}"
+    state: str | None = found.get(ti.run_id, {}).get(key)
+    return state

@@ -106,6 +106,15 @@ class TaskListener(Listener):
             await _awaited(callback.on_pod_manifest_created(pod_request=request, **given))
         return to_manifest(request)
 
+    async def resuming(self, pod: Pod, event: dict[str, Any]) -> None:
+        """Call ``on_operator_resuming``."""
+        if not self._callbacks:
+            return
+        self._pod = await self._whole(pod)
+        for callback in self._callbacks:
+            given = self._given | self._owner
+            await _awaited(callback.on_operator_resuming(pod=self._pod, event=event, **given))
+
     async def reached(self, moment: Moment, pod: Pod) -> None:
         """Call the callbacks of this moment with the pod as the server has it now."""
         if not self._callbacks:

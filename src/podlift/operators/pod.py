@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from podlift.operators.errors import (
     PodFailed,
@@ -15,7 +16,6 @@ from podlift.operators.errors import (
     PodNotStarted,
     PodStopped,
     PodTaskError,
-    ResultNotRead,
 )
 from podlift.operators.parameters import PodParameters, plain
 
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from podlift.hooks.kubernetes import KubernetesHook
-    from podlift.kube import Client
-    from podlift.operators.calling_back import TaskListener
+    from podlift.operators.running import OperatorRun
     from podlift.pods.labels import Identity
     from podlift.pods.plain import Manifest
     from podlift.runs import Outcome, RunOptions
     from podlift.runs.background import Background
+
+T = TypeVar("T")
+
+_TRIGGER_FAILED = "__fail__"
+"""What Airflow calls the method of a task whose trigger failed or took too long."""
 
 
 class KubernetesPodOperator(PodParameters):
@@ -48,26 +52,49 @@ class KubernetesPodOperator(PodParameters):
     """The pod's manifest in YAML, as the page of the rendered templates shows it."""
 
     def execute(self, context: Context) -> Any:
-        """Run the pod to its end; returns its result. Raises a ``PodTaskError`` if it fails."""
-        from podlift.runs.background import Background
+        """Run the pod to its end; returns its result. Raises a ``PodTaskError`` if it fails.
 
+        With ``deferrable``, which may be decided as late as now, the triggerer waits for the end.
+        """
         for parameter in self.without_effect:
             self.log.info("%s has no effect: nothing is polled.", parameter)
-        self._background: Background[Outcome] | None = Background(lambda: self._run(context))
-        try:
-            return self._end(self._background.result())
-        except CancelledError:
-            raise PodStopped(self._what_became_of_it()) from None
-        except PodTaskError as error:
-            # The message says it all; where in Podlift it was raised is of no use in a task's log.
-            raise error.with_traceback(None) from None
-        finally:
-            self._background = None
+        if self.deferrable:
+            self._defer(context)
+        return self._end(self._wait_for(context, lambda run: run.run()))
+
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
+        """The pod has ended while the task was deferred; goes on as ``execute`` does then."""
+        from podlift.operators.deferring import telling_of
+
+        late = self.get_logs and telling_of(self, self.base_container_name) is None
+        outcome = self._wait_for(context, lambda run: run.go_on(event, tell_logs=late))
+        if outcome is not None:
+            return self._end(outcome)
+        if event["status"] == "timeout":
+            raise AirflowTaskTimeout(event["message"])
+        raise (PodNotCreated if event.get("kind") == "PodNotCreated" else PodNotObserved)(
+            event["message"]
+        )
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Airflow's way back into a deferred task, also when its trigger failed."""
+        if next_method == _TRIGGER_FAILED:
+            try:
+                self._wait_for(context, lambda run: run.give_up())
+            except PodTaskError as error:  # that the trigger failed is what must be told
+                self.log.warning("%s", error)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Stop waiting and delete the pod; ``execute`` then fails. Safe in a signal handler."""
-        background = getattr(self, "_background", None)
-        if background is not None:
+        """Stop waiting; ``execute`` then fails. Safe in a signal handler.
+
+        The pod is deleted, unless the worker is only drained and another try may go on with it.
+        """
+        background, run = getattr(self, "_background", None), getattr(self, "_running", None)
+        if background is not None and run is not None:
+            run.is_told_to_stop = True
             background.stop()
 
     def dry_run(self) -> None:
@@ -75,7 +102,7 @@ class KubernetesPodOperator(PodParameters):
         from podlift.pods.labels import Identity
 
         nobody = Identity(dag_id=self.dag_id, task_id=self.task_id, run_id="dry-run", ti_id="none")
-        print(_yaml(self._build(nobody, self.namespace or "default")))
+        print(_yaml(self.build(nobody, self.namespace or "default")))
 
     def hook(self) -> KubernetesHook:
         """The way to the cluster that the parameters name."""
@@ -90,29 +117,34 @@ class KubernetesPodOperator(PodParameters):
 
     # The run
 
-    async def _run(self, context: Context) -> Outcome:
-        from podlift import runs
-        from podlift.kube import Client, ConfigurationError
+    def _wait_for(
+        self, context: Context, part: Callable[[OperatorRun], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Run a part of the task in an event loop. Raises a ``PodTaskError``."""
+        from podlift.operators.running import OperatorRun
+        from podlift.runs.background import Background
 
-        hook = self.hook()
+        run = self._running = OperatorRun(self, context)
+        background: Background[T] = Background(lambda: part(run))
+        self._background: Background[Any] | None = background
         try:
-            connection = await hook.load_connection()
-        except ConfigurationError as error:
-            raise PodNotCreated(f"There is no cluster to run the pod in: {error}") from error
-        namespace = hook.namespace() or connection.namespace
-        manifest = self._build(_identity(context), namespace, hook.xcom_sidecar())
-        options = self._options()
-        async with Client(connection) as client:
-            listener = await self._listener(client, context, options)
-            manifest = await listener.manifest_created(manifest)
-            try:
-                return await runs.PodRun(client, options, listener).run(manifest)
-            except runs.PodNotCreated as error:
-                raise PodNotCreated(str(error)) from error
-            except runs.PodNotObserved as error:
-                raise PodNotObserved(str(error)) from error
-            except runs.ResultNotRead as error:
-                raise ResultNotRead(str(error)) from error
+            return background.result()
+        except CancelledError:
+            raise PodStopped(self._what_became_of_it(run)) from None
+        except PodTaskError as error:
+            # The message says it all; where in Podlift it was raised is of no use in a task's log.
+            raise error.with_traceback(None) from None
+        finally:
+            self._background = None
+
+    def _defer(self, context: Context) -> NoReturn:
+        from podlift.operators.deferring import trigger_for
+
+        begun = self._wait_for(context, lambda run: run.begin())
+        started = getattr(context["ti"], "start_date", None)
+        since = time.time() if started is None else started.timestamp()
+        trigger, timeout = trigger_for(self, begun, since)
+        self.defer(trigger=trigger, method_name="trigger_reentry", timeout=timeout)
 
     def _end(self, outcome: Outcome) -> Any:
         if outcome.succeeded:
@@ -135,11 +167,14 @@ class KubernetesPodOperator(PodParameters):
             return ()
         return (codes,) if isinstance(codes, int) else codes
 
-    def _what_became_of_it(self) -> str:
+    def _what_became_of_it(self, run: OperatorRun) -> str:
+        if run.is_pod_left:
+            return "The worker must stop. The pod goes on, and the next try goes on with it."
         fate = "was deleted" if self.on_kill_action == "delete_pod" else "goes on"
         return f"The task was told to stop, and its pod {fate}."
 
-    def _options(self) -> RunOptions:
+    def run_options(self) -> RunOptions:
+        """The parameters that say how the pod is run."""
         from podlift.pods.quantities import bytes_of
         from podlift.runs import OnFinish, OnKill, RunOptions
 
@@ -159,28 +194,14 @@ class KubernetesPodOperator(PodParameters):
             grace_period=self.termination_grace_period,
             on_finish=OnFinish(self.on_finish_action),
             on_kill=OnKill(self.on_kill_action),
+            durable=self.durable,
         )
 
-    async def _listener(
-        self, client: Client, context: Context, options: RunOptions
-    ) -> TaskListener:
-        from podlift.operators.calling_back import TaskListener
-
+    def has_prefix(self, options: RunOptions) -> bool:
+        """Whether each line of the log begins with its container's name."""
         several = options.logs_of != (options.base,) or bool(options.init_logs_of)
-        prefix = self.container_name_log_prefix_enabled
-        listener = TaskListener(
-            self.log,
-            base=options.base,
-            prefix=several if prefix is None else prefix,
-            formatter=self.log_formatter,
-            callbacks=self.callbacks,
-            progress=self.progress_callback,
-            client=client,
-            operator=self,
-            context=context,
-        )
-        await listener.client_created()
-        return listener
+        given = self.container_name_log_prefix_enabled
+        return several if given is None else given
 
     # The manifest
 
@@ -198,14 +219,17 @@ class KubernetesPodOperator(PodParameters):
             self._show_manifest(context)
 
     def _show_manifest(self, context: Context) -> None:
+        from podlift.operators.running import identity_in
+
         try:
-            self.manifest = _yaml(self._build(_identity(context), self.namespace or ""))
+            self.manifest = _yaml(self.build(identity_in(context), self.namespace or ""))
         except PodNotCreated as error:  # execute says it again, and fails
             self.manifest = f"# {error}"
 
-    def _build(
+    def build(
         self, identity: Identity, namespace: str, sidecar: Mapping[str, Any] | None = None
     ) -> Manifest:
+        """The pod's manifest. Raises ``PodNotCreated`` for parameters that make none."""
         from podlift.operators.manifest import operator_manifest
         from podlift.pods.errors import InvalidManifest
 
@@ -241,20 +265,6 @@ class KubernetesPodOperator(PodParameters):
         if self.full_pod_spec:
             templates.append(to_manifest(self.full_pod_spec))
         return templates
-
-
-def _identity(context: Context) -> Identity:
-    from podlift.pods.labels import Identity
-
-    ti = context["ti"]
-    return Identity(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        ti_id=str(ti.id),
-        try_number=ti.try_number,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
 
 
 def _containers(

@@ -1,0 +1,1 @@
+"""Triggers: what the triggerer does for tasks that have given their worker back."""
