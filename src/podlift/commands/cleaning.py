@@ -14,7 +14,7 @@ from podlift.commands.leavings import STANDARD_PODS, Case, Known, judge, task_ke
 from podlift.commands.looking import Namespaces, list_pods, namespaces_of, selector_of
 from podlift.commands.printing import duration, is_structured, print_rows, say
 from podlift.commands.rows import row_of
-from podlift.commands.running import command, settings_for, with_cluster
+from podlift.commands.running import settings_for, with_cluster
 from podlift.commands.task_states import states_of_ids, states_of_keys
 from podlift.executor.leftovers import ended_at
 from podlift.executor.metadata import known
@@ -35,7 +35,6 @@ class Found:
     case: Case
 
 
-@command
 def cleanup(args: Namespace) -> int:
     """Remove pods, after having asked; exit code 1 if any of them is still there."""
     settings = settings_for(args.team)

@@ -130,7 +130,7 @@ COMMANDS = (
     ActionCommand(
         name="pods",
         help="List the pods of tasks: what runs where, since when, and why it does not start",
-        func=lazy_load_command("podlift.commands.listing.pods"),
+        func=lazy_load_command("podlift.commands.entries.pods"),
         args=(
             ARG_DAG_FILTER,
             ARG_TASK_FILTER,
@@ -147,7 +147,7 @@ COMMANDS = (
     ActionCommand(
         name="explain",
         help="Tell what happened to a task instance, step by step, and what to do about it",
-        func=lazy_load_command("podlift.commands.explaining.telling.explain"),
+        func=lazy_load_command("podlift.commands.entries.explain"),
         args=(
             ARG_SUBJECT,
             ARG_SUBJECT_TASK,
@@ -164,7 +164,7 @@ COMMANDS = (
     ActionCommand(
         name="render",
         help="Print the pod that a task would get, and where each line of it comes from",
-        func=lazy_load_command("podlift.commands.rendering.render"),
+        func=lazy_load_command("podlift.commands.entries.render"),
         args=(
             ARG_DAG_ID,
             ARG_TASK_ID,
@@ -179,7 +179,7 @@ COMMANDS = (
     ActionCommand(
         name="cleanup",
         help="Remove ended pods that nobody needs any more, after having asked",
-        func=lazy_load_command("podlift.commands.cleaning.cleanup"),
+        func=lazy_load_command("podlift.commands.entries.cleanup"),
         args=(
             ARG_OLDER_THAN,
             ARG_DRY_RUN,
@@ -195,7 +195,7 @@ COMMANDS = (
     ActionCommand(
         name="doctor",
         help="Check whether everything that the executor needs is there",
-        func=lazy_load_command("podlift.commands.doctor.visiting.doctor"),
+        func=lazy_load_command("podlift.commands.entries.doctor"),
         args=(ARG_NO_POD, ARG_TIMEOUT, ARG_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
 )

@@ -17,7 +17,7 @@ from podlift.commands.looking import (
 )
 from podlift.commands.printing import is_structured, iso, print_one, print_rows
 from podlift.commands.rows import Row, Wanted, needs_events, row_of
-from podlift.commands.running import command, settings_for, with_cluster
+from podlift.commands.running import settings_for, with_cluster
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError
 from podlift.kube.resources import PODS
@@ -26,7 +26,6 @@ from podlift.kube.watching import watch
 from podlift.pods.reading import Pod
 
 
-@command
 def pods(args: Namespace) -> None:
     """List pods; with ``--watch``, go on with a line for every change."""
     settings = settings_for(args.team)

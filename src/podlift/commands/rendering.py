@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from podlift.commands.explaining.records import Key
 from podlift.commands.printing import as_json, say
 from podlift.commands.provenance import Layers, Path, annotated, base_name
-from podlift.commands.running import command, settings_for, with_cluster
+from podlift.commands.running import settings_for, with_cluster
 from podlift.commands.workloads import workload_for
 from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.deployment import deployment_of
@@ -53,7 +53,6 @@ class Rendered:
     template_path: str
 
 
-@command
 def render(args: Namespace) -> None:
     """Print the pod's manifest; with ``--server-dry-run``, let the API server judge it first."""
     settings = settings_for(args.team)

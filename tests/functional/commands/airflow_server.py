@@ -39,6 +39,9 @@ def serve() -> None:
     """Answer until there are no more questions."""
     import airflow.__main__  # noqa: F401
 
+    import podlift.commands.cleaning
+    import podlift.commands.doctor.visiting
+    import podlift.commands.entries
     import podlift.commands.explaining.telling
     import podlift.commands.listing  # noqa: F401
 

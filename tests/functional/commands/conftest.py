@@ -243,7 +243,7 @@ def commands(airflow_home: Home) -> Iterator[Commands]:
     with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        assert "ready\n" in iter(process.stdout.readline, "")  # Airflow 3.2 logs before that
         yield Commands(process, airflow_home.root)
         process.stdin.close()
 

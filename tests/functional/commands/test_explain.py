@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -146,3 +147,11 @@ def test_without_the_cluster_the_database_is_told(airflow: AirflowHome) -> None:
     told = explain(airflow, "waits", config_file="/nowhere/kubeconfig")
     assert "/nowhere/kubeconfig" in told["cluster_problem"]
     assert "doctor" in told["conclusion"]["remedy"]
+
+
+def test_nothing_but_the_answer_is_on_standard_output(airflow: AirflowHome) -> None:
+    """Airflow logs while it is imported, and Airflow 3.2 to standard output."""
+    airflow.task("waits", "queued")
+    process = airflow.start("explain", airflow.dag_id, "waits", RUN, "-o", "json")
+    out, err = process.communicate(timeout=60)
+    assert json.loads(out)["task_id"] == "waits", err

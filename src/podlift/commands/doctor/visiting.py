@@ -19,7 +19,7 @@ from podlift.commands.doctor.template import check_path, check_template, render_
 from podlift.commands.looking import Namespaces
 from podlift.commands.printing import is_structured, print_rows
 from podlift.commands.rendering import Rendered, deployment_for
-from podlift.commands.running import command, settings_for, with_cluster
+from podlift.commands.running import settings_for, with_cluster
 from podlift.kube.client import Client
 from podlift.kube.errors import ConfigurationError, KubeError
 from podlift.settings import InvalidSetting, Settings
@@ -27,7 +27,6 @@ from podlift.settings import InvalidSetting, Settings
 _IN_FORCE = "The API server has to be reached for that."
 
 
-@command
 def doctor(args: Namespace) -> int:
     """Check everything; exit code 1 if something has to be put right."""
     checks = _all(args)

@@ -17,7 +17,7 @@ from podlift.commands.explaining.records import Key, Records, Try, key_of_id, ke
 from podlift.commands.explaining.steps import Step, steps_of
 from podlift.commands.looking import Namespaces, namespaces_of
 from podlift.commands.printing import is_structured, print_data, print_rows, say
-from podlift.commands.running import command, settings_for, with_cluster
+from podlift.commands.running import settings_for, with_cluster
 from podlift.kube.errors import KubeError
 from podlift.settings import Settings
 
@@ -35,7 +35,6 @@ class Story:
     conclusion: Conclusion
 
 
-@command
 def explain(args: Namespace) -> None:
     """Tell what happened to a task instance."""
     settings = settings_for(args.team)
