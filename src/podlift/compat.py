@@ -96,6 +96,20 @@ def _not_for_the_hook(client: Any, why: object) -> InvalidManifest:
     )
 
 
+def task_instance_ids() -> list[Any]:
+    """The columns that hold the UUID of every try that Airflow knows.
+
+    Until 3.3 former tries have a table of their own; 3.4 has no such model any more.
+    """
+    from airflow.models.taskinstance import TaskInstance
+
+    try:
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+    except ModuleNotFoundError:
+        return [TaskInstance.id]
+    return [TaskInstance.id, TaskInstanceHistory.task_instance_id]
+
+
 def airflow_stats() -> Any:
     """Airflow's metrics as its executors use them: a module with functions, in 3.2 a class.
 

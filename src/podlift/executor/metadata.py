@@ -20,12 +20,13 @@ from uuid import UUID
 from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
+
+from podlift.compat import task_instance_ids
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecuteTask
@@ -184,7 +185,7 @@ def known(kind: str, ids: Collection[str]) -> frozenset[str]:
 
 def _columns(kind: str) -> list[Any]:
     if kind == "task":
-        return [TaskInstance.id, TaskInstanceHistory.task_instance_id]
+        return task_instance_ids()
     if kind == "callback":
         from airflow.models.callback import Callback
 
