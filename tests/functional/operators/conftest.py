@@ -62,6 +62,7 @@ class TaskInstance:
     run_id: str = "manual__2026-11-22T00:00:00+00:00"
     try_number: int = 1
     map_index: int = -1
+    max_tries: int = 0
 
 
 class Task:
