@@ -3,6 +3,7 @@
 AirflowException
 └── PodTaskError
     ├── PodNotCreated     no pod came to be: the manifest, the rights, the cluster
+    │   └── FunctionNotSent   a decorated function cannot travel into a pod
     ├── PodNotObserved    the pod is there, but may not be watched
     ├── PodFailed         the pod did not succeed; carries the diagnosis
     │   └── PodNotStarted     it did not start in time
@@ -12,7 +13,6 @@ AirflowException
     ├── ClusterNotReached there is no way to the cluster
     ├── ResourceFailed    an object was not created, applied or deleted
     ├── CommandFailed     a command in a running pod did not end well
-    ├── FunctionNotSent   a decorated function cannot travel into a pod
     └── TaskStopped       the task was told to stop before it was done
 """
 
@@ -78,7 +78,7 @@ class CommandFailed(PodTaskError):
         self.exit_code = exit_code
 
 
-class FunctionNotSent(PodTaskError):
+class FunctionNotSent(PodNotCreated):
     """A decorated function, or what it is called with, cannot travel into a pod."""
 
 

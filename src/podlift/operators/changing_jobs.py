@@ -1,0 +1,106 @@
+"""Tasks that delete a Job, or change one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from podlift.operators.cluster_task import ClusterTask
+from podlift.operators.errors import ResourceFailed
+from podlift.operators.parameters import plain
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from podlift.kube import Client
+
+
+class KubernetesDeleteJobOperator(ClusterTask):
+    """Delete a Job and its pods. One that is not there is no failure.
+
+    :param name: the Job's name. (templated)
+    :param delete_on_status: ``Complete`` or ``Failed``, to delete only a Job that has ended so;
+        default is any.
+    :param wait_for_completion: whether to wait for the end of its work first.
+    :param propagation_policy: ``Foreground``, ``Background`` or ``Orphan`` (its pods stay).
+
+    ``poll_interval`` is taken and changes nothing: nothing is polled.
+    """
+
+    template_fields: Sequence[str] = (*ClusterTask.template_fields, "name")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        delete_on_status: Literal["Complete", "Failed"] | None = None,
+        wait_for_completion: bool = False,
+        propagation_policy: Literal["Foreground", "Background", "Orphan"] = "Background",
+        poll_interval: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if delete_on_status not in ("Complete", "Failed", None):
+            raise ValueError(
+                f"delete_on_status is {delete_on_status!r}, but must be Complete, Failed or None."
+            )
+        self.name = name
+        self.delete_on_status = delete_on_status
+        self.wait_for_completion = wait_for_completion
+        self.propagation_policy = propagation_policy
+        self.has_poll_interval = poll_interval is not None
+
+    def execute(self, context: Context) -> None:
+        """Delete the Job. Raises ``ResourceFailed``."""
+        if self.has_poll_interval:
+            self.log.info("poll_interval has no effect: nothing is polled.")
+        self.log.info("%s", self.do_in_cluster(self._delete, ResourceFailed))
+
+    async def _delete(self, client: Client, namespace: str) -> str:
+        from podlift.kube import JOBS, NotFound
+        from podlift.runs.judging import JOB, verdict_of
+        from podlift.runs.object_run import ObjectRun
+        from podlift.runs.objects import ObjectOptions, reference_to
+
+        what = f"Job {namespace}/{self.name}"
+        try:
+            job = await client.get(JOBS, self.name, namespace)
+            if self.wait_for_completion:
+                run = ObjectRun(client, ObjectOptions(judgement=JOB))
+                job = (await run.see_to_its_end(reference_to(job, JOBS))).object or {}
+            verdict = verdict_of(job, JOB)
+            ended = None if verdict is None else ("Complete" if verdict.succeeded else "Failed")
+            if self.delete_on_status not in (None, ended):
+                return f"{what} stays: its status is {ended or 'that it still runs'}."
+            await client.delete(
+                JOBS, self.name, namespace, propagation_policy=self.propagation_policy
+            )
+        except NotFound:
+            return f"{what} is not there."
+        return f"Deleted {what}."
+
+
+class KubernetesPatchJobOperator(ClusterTask):
+    """Change a Job: resume it, for example, with ``{"spec": {"suspend": False}}``.
+
+    :param name: the Job's name. (templated)
+    :param body: what is to be changed, as a dict of the shape of a Job, or ``V1Job``. (templated)
+    """
+
+    template_fields: Sequence[str] = (*ClusterTask.template_fields, "name", "body")
+
+    def __init__(self, *, name: str, body: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.body = plain(body)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the Job; returns it as it is then. Raises ``ResourceFailed``."""
+        return self.do_in_cluster(self._patch, ResourceFailed)
+
+    async def _patch(self, client: Client, namespace: str) -> dict[str, Any]:
+        from podlift.kube import JOBS
+
+        job = await client.patch(JOBS, self.name, namespace, self.body)
+        self.log.info("Changed Job %s/%s.", namespace, self.name)
+        return job

@@ -1,0 +1,120 @@
+"""The Job that an operator's parameters describe. Pure.
+
+Sources, each laid over the one before: the Job's template (file or object), the single parameters.
+Its pods are described as those of ``KubernetesPodOperator``, over the template's own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from podlift.operators.manifest import operator_manifest
+from podlift.pods.errors import InvalidManifest
+from podlift.pods.labels import COMPONENT, Identity, annotations_of, labels_of
+from podlift.pods.naming import pod_name
+from podlift.pods.plain import Manifest, to_manifest
+
+COMPONENT_JOB = "job"
+NAME_PREFIX = "job-"
+
+JOB_FIELDS: Mapping[str, str] = {
+    "active_deadline_seconds": "activeDeadlineSeconds",
+    "backoff_limit": "backoffLimit",
+    "completion_mode": "completionMode",
+    "completions": "completions",
+    "manual_selector": "manualSelector",
+    "parallelism": "parallelism",
+    "pod_failure_policy": "podFailurePolicy",
+    "selector": "selector",
+    "suspend": "suspend",
+    "ttl_seconds_after_finished": "ttlSecondsAfterFinished",
+}
+"""Parameters that are a field of the Job's ``spec``."""
+
+_LONGEST_PREFIX = 30  # a Job's pods and an Indexed Job's host names are longer than its own name
+
+
+def job_manifest(
+    parameters: Mapping[str, Any],
+    *,
+    identity: Identity,
+    namespace: str,
+    default_name: str,
+    base: str = "base",
+    template: Manifest | None = None,
+    pod_templates: Sequence[Manifest] = (),
+) -> Manifest:
+    """Build the manifest. Raises ``InvalidManifest`` for parameters that make no Job.
+
+    ``template`` is a whole Job, laid below the parameters. What is laid over its pod, and how, says
+    ``operator_manifest``.
+    """
+    job = _template(template)
+    metadata, spec = job.setdefault("metadata", {}), job.setdefault("spec", {})
+    of_pods = spec.pop("template", None) or {}
+    pod = operator_manifest(
+        {name: value for name, value in parameters.items() if name != "active_deadline_seconds"},
+        identity=identity,
+        namespace=metadata.get("namespace") or namespace,
+        default_name=default_name,
+        base=base,
+        templates=[_pod_of(of_pods), *pod_templates],
+    )
+    own = pod.pop("metadata")
+    labels = own["labels"] | {COMPONENT: COMPONENT_JOB}
+    spec |= _fields(parameters)
+    spec["template"] = {
+        "metadata": {"labels": labels, "annotations": own["annotations"]},
+        "spec": pod["spec"],
+    }
+    prefix = parameters.get("name") or metadata.get("name") or own.get("name") or default_name
+    given = {name: str(value) for name, value in (parameters.get("labels") or {}).items()}
+    metadata |= {
+        "name": object_name(prefix, identity, unique=parameters.get("random_name_suffix", True)),
+        "namespace": own["namespace"],
+        "labels": metadata.get("labels", {}) | given | labels_of(identity, COMPONENT_JOB),
+        "annotations": metadata.get("annotations", {})
+        | dict(parameters.get("annotations") or {})
+        | annotations_of(identity),
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def object_name(
+    prefix: str, identity: Identity, *, unique: bool = True, kind_prefix: str = NAME_PREFIX
+) -> str:
+    """The same name whenever the same try of the task asks; with ``unique``, only then."""
+    if not unique:
+        return f"{kind_prefix}{prefix}"
+    short = f"{kind_prefix}{prefix}"[:_LONGEST_PREFIX]
+    return pod_name([short], f"operator:{identity.ti_id}", identity.launch)
+
+
+def _template(template: Manifest | None) -> Manifest:
+    job = copy.deepcopy(to_manifest(template)) if template else {}
+    job.pop("status", None)
+    for field, wanted in (("kind", "Job"), ("apiVersion", "batch/v1")):
+        if job.get(field, wanted) != wanted:
+            raise InvalidManifest(field, f"the Job's template must be a {wanted}, not {job[field]}")
+    for field in ("metadata", "spec"):
+        if not isinstance(job.get(field, {}), dict):
+            raise InvalidManifest(field, "must be a mapping in the Job's template")
+    return job
+
+
+def _pod_of(template: Any) -> Manifest:
+    if not isinstance(template, dict):
+        raise InvalidManifest("spec.template", "must be a mapping")
+    pod = {field: template[field] for field in ("metadata", "spec") if field in template}
+    return {"apiVersion": "v1", "kind": "Pod", **pod}
+
+
+def _fields(parameters: Mapping[str, Any]) -> Manifest:
+    given = {name: parameters.get(name) for name in JOB_FIELDS}
+    return {
+        JOB_FIELDS[name]: to_manifest({name: value})[name]
+        for name, value in given.items()
+        if value is not None
+    }

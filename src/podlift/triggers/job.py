@@ -1,0 +1,141 @@
+"""Wait in the triggerer for the end of a Job, or of another object that makes pods."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from podlift.hooks.kubernetes import KubernetesHook
+from podlift.hooks.settings import InvalidConnection
+from podlift.kube import KubeError
+from podlift.runs import Listener, OnKill, RunError
+from podlift.runs.members import label_of
+from podlift.runs.object_run import ObjectRun
+from podlift.runs.objects import ObjectOptions, Reference
+from podlift.triggers.sharing import shared_cluster
+from podlift.triggers.telling import Log, Telling, TriggerListener
+
+if TYPE_CHECKING:
+    from podlift.kube import Client
+    from podlift.pods.reading import Pod
+
+
+class KubernetesJobTrigger(BaseTrigger):
+    """Sees an object to its end, tells its pods' logs, and says once how it ended.
+
+    All arguments are plain data: what was made by ``to_watch``.
+
+    :param of: which object: kind, name and UID.
+    :param options: how it is run.
+    :param telling: how lines of its pods are told.
+    :param hook: the arguments of the hook that reaches the cluster.
+    :param labels: whether lines say which pod's they are.
+    """
+
+    def __init__(
+        self,
+        of: dict[str, Any],
+        options: dict[str, Any],
+        telling: dict[str, Any],
+        hook: dict[str, Any],
+        labels: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.of = of
+        self.options = options
+        self.telling = telling
+        self.hook_arguments = hook
+        self.labels = labels
+        self._has_fired = False
+
+    @classmethod
+    def to_watch(
+        cls,
+        of: Reference,
+        options: ObjectOptions,
+        telling: Telling,
+        hook: KubernetesHook,
+        *,
+        labels: bool = False,
+    ) -> Self:
+        """A trigger for an object that exists."""
+        return cls(
+            msgspec.to_builtins(of),
+            msgspec.to_builtins(options),
+            msgspec.to_builtins(telling),
+            hook.arguments(),
+            labels,
+        )
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class and the arguments that make this trigger again."""
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}", {
+            "of": self.of,
+            "options": self.options,
+            "telling": self.telling,
+            "hook": self.hook_arguments,
+            "labels": self.labels,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: ``{"outcome": …}``, or ``{"error": …}`` in a sentence."""
+        of = self._of()
+        try:
+            async with shared_cluster(self._hook()) as cluster:
+                outcome = await self._run(cluster.client).see_to_its_end(of)
+            event = {"outcome": msgspec.to_builtins(outcome)}
+        except (RunError, KubeError, InvalidConnection) as error:
+            event = {"error": f"{of}: {error}"}
+        self._has_fired = True
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def cleanup(self) -> None:
+        """Airflow 3.2 does not say why a trigger ends, so it is asked what became of the task."""
+        from podlift.compat import deferred_task_was_ended
+
+        if not self._has_fired and await deferred_task_was_ended(self):
+            await self.on_kill()
+
+    async def on_kill(self) -> None:
+        """Somebody ended the task: its object goes, if it is to. Airflow 3.3 and later."""
+        async with shared_cluster(self._hook()) as cluster:
+            run = self._run(cluster.client)
+            if run.options.on_kill is OnKill.DELETE_POD:
+                await run.delete(self._of())
+
+    def _run(self, client: Client) -> ObjectRun:
+        options = msgspec.convert(self.options, ObjectOptions)
+        return ObjectRun(client, options, self._listener(), lambda pod: self._listener(pod))
+
+    def _listener(self, pod: Pod | None = None) -> Listener:
+        telling = msgspec.convert(self.telling, Telling)
+        if pod is None or not self.labels:
+            return TriggerListener(self.log, telling)
+        return _Labelling(label_of(pod), self.log, telling)
+
+    def _of(self) -> Reference:
+        return msgspec.convert(self.of, Reference)
+
+    def _hook(self) -> KubernetesHook:
+        return KubernetesHook(**self.hook_arguments)
+
+
+class _Labelling(TriggerListener):
+    """Puts a pod's label before its lines and before what is said of it."""
+
+    def __init__(self, label: str, log: Log, telling: Telling) -> None:
+        super().__init__(log, telling)
+        self._before = f"[{label}] "
+
+    def info(self, sentence: str) -> None:
+        super().info(self._before + sentence)
+
+    def warning(self, sentence: str) -> None:
+        super().warning(self._before + sentence)
+
+    def _formatted(self, container: str, line: str) -> str:
+        return self._before + super()._formatted(container, line)
