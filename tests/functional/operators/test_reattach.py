@@ -43,7 +43,8 @@ class Airflow:
     state: str | None = "running"
 
     def send(self, msg: GetTaskStates) -> TaskStatesResult:
-        assert msg.run_ids and msg.task_ids
+        assert msg.run_ids
+        assert msg.task_ids
         run, task = msg.run_ids[0], msg.task_ids[0]
         return TaskStatesResult(task_states={run: {task: self.state}})
 
