@@ -12,7 +12,13 @@ from typing import Any
 from podlift.executor.blueprints import Deployment
 from podlift.executor.claiming import Claims, Taken, job_of, owner_of
 from podlift.executor.control import Control
-from podlift.executor.execution import EXECUTION, Execution, execution_of
+from podlift.executor.execution import (
+    EXECUTION,
+    Execution,
+    execution_of,
+    grown_of,
+    replaced_of,
+)
 from podlift.executor.inheriting import INHERITED_PODS, inherited
 from podlift.executor.messages import Adopt, Dropped, Notice, Orphan, Revoke
 from podlift.executor.metadata import Metadata
@@ -29,6 +35,7 @@ from podlift.pods.reading import Pod
 logger = logging.getLogger(__name__)
 
 _NO_POD = "The scheduler that had this task is gone, and there is no pod of it."
+_POD_LOST = "The scheduler that had this task is gone, and so is the task's pod."
 _DISPUTE_LOOKS = 60
 """How often the database is asked, a second apart, whose a task instance is. Airflow's transaction
 that gives it to us ends soon after we have said that we take it."""
@@ -107,17 +114,16 @@ class Adopter:
 
     async def _take_over(self, orphan: Orphan, pods: Mapping[str, tuple[Pod, Marks]]) -> None:
         if orphan.ti_id not in pods:
-            self._revive(orphan, 0)
+            self._revive(orphan, without_pod())
             return
         pod, marks = pods[orphan.ti_id]
-        launch = _launch_of(pod)
-        if _of_a_former_execution(pod, orphan):
-            self._revive(orphan, launch)
+        if _of_a_former_execution(pod, orphan) or self._control.is_done_with(pod):
+            self._revive(orphan, without_pod(_launch_of(pod)))
             return
         try:
             pod = await self._claim(orphan, pod, marks)
         except NotFound:
-            self._revive(orphan, launch)
+            self._revive(orphan, after_lost_pod(pod))
             return
         except Taken as taken:
             logger.info("%s: %s", orphan.key, taken)
@@ -128,10 +134,10 @@ class Adopter:
         if self._under_way.pop(orphan.number, None) is None:  # taken back in the meantime
             self._control.revoke(Revoke(orphan.ti_id))
 
-    def _revive(self, orphan: Orphan, launch: int) -> None:
+    def _revive(self, orphan: Orphan, record: Record) -> None:
         """There is no pod in which it could go on: have it started in another one."""
         if self._under_way.pop(orphan.number, None) is not None:
-            self._control.revive(execution_without_pod(orphan, launch, self._deployment))
+            self._control.revive(execution_without_pod(orphan, record, self._deployment))
 
     async def _claim(self, orphan: Orphan, pod: Pod, marks: Marks) -> Pod:
         owner = owner_of(pod)
@@ -159,8 +165,32 @@ class Adopter:
         return found is not None and found.job_id == self._job
 
 
-def execution_without_pod(orphan: Orphan, launch: int, deployment: Deployment) -> Execution:
-    """The orphan's execution after its pod with this launch number; 0 if it never had one."""
+def without_pod(launch: int = 0) -> Record:
+    """An execution that never had a pod; that with this launch number was not its own."""
+    return Record(
+        state=State.REQUEUEING,
+        launch=launch,
+        verdict=Verdict(False, _NO_POD, Cause.VANISHED),
+        again=Again.BEGIN,
+        ended=True,
+    )
+
+
+def after_lost_pod(pod: Pod) -> Record:
+    """An execution whose pod has vanished while nobody looked."""
+    return Record(
+        state=State.REQUEUEING,
+        launch=_launch_of(pod),
+        replaced=replaced_of(pod),
+        grown=grown_of(pod),
+        verdict=Verdict(False, _POD_LOST, Cause.VANISHED),
+        again=Again.REPLACE,
+        ended=True,
+    )
+
+
+def execution_without_pod(orphan: Orphan, record: Record, deployment: Deployment) -> Execution:
+    """The orphan's execution, which waits for Airflow to let it begin."""
     dag_id, task_id, run_id, try_number, map_index = orphan.key
     return Execution(
         id=uuid.uuid4().hex,
@@ -178,13 +208,7 @@ def execution_without_pod(orphan: Orphan, launch: int, deployment: Deployment) -
         parts=(dag_id, task_id),
         namespace=deployment.settings.namespace,
         log_path=None,  # what is not known here comes with its workload
-        record=Record(
-            state=State.REQUEUEING,
-            launch=launch,
-            verdict=Verdict(False, _NO_POD, Cause.VANISHED),
-            again=Again.REPLACE,
-            ended=True,
-        ),
+        record=record,
     )
 
 

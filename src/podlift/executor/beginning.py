@@ -160,7 +160,7 @@ def still_pending(record: Record, tick: Tick, policy: Policy) -> Step:
 
 def still_waiting(record: Record, tick: Tick, policy: Policy) -> Step:
     """Queued or pending: ``pending_timeout`` counts from the first request for a pod."""
-    if not policy.pending_timeout or not record.asked:
+    if not policy.pending_timeout or not has_asked(record):
         return record, []
     if record.waiting is None:
         return replace(record, waiting=tick.now), []
@@ -171,6 +171,11 @@ def still_waiting(record: Record, tick: Tick, policy: Policy) -> Step:
     if record.trouble is not None:
         sentence, cause = f"{sentence} {record.trouble.sentence}", record.trouble.cause
     return judge(record, Verdict(False, sentence, cause))
+
+
+def has_asked(record: Record) -> bool:
+    """Whether a pod was requested for it, now or for an earlier launch."""
+    return record.asked or record.waiting is not None
 
 
 def _tell(record: Record) -> Step:

@@ -11,16 +11,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from podlift.executor import metrics
 from podlift.executor.accounting import Accounts
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.census import count, page
-from podlift.executor.claiming import job_of
 from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
-from podlift.executor.events import events_of
-from podlift.executor.execution import EXECUTION, Execution, execution_for
+from podlift.executor.disputes import Disputes
+from podlift.executor.errands import Errands
+from podlift.executor.execution import EXECUTION, Execution, execution_for, execution_of
 from podlift.executor.keeping import Keeper
 from podlift.executor.messages import (
     Announced,
@@ -32,10 +31,9 @@ from podlift.executor.messages import (
     Started,
     Told,
 )
-from podlift.executor.metadata import Answer, Metadata
+from podlift.executor.metadata import Metadata
 from podlift.executor.policies import policy_of
 from podlift.executor.remote_logging import RemoteLogging
-from podlift.executor.requeueing import Requeuer
 from podlift.executor.seals import Seals
 from podlift.executor.sight import Sight
 from podlift.executor.state import (
@@ -45,7 +43,6 @@ from podlift.executor.state import (
     Effect,
     Forget,
     KeepLog,
-    LogKept,
     LookAtEvents,
     NameTaken,
     Observation,
@@ -53,24 +50,20 @@ from podlift.executor.state import (
     Released,
     Report,
     Requeue,
-    Requeued,
     Revoked,
     State,
     Tell,
     Tick,
-    Verdict,
 )
 from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import needs_time, reduce
 from podlift.executor.viewing import see
 from podlift.executor.workloads import CONNECTION_TEST, TASK
-from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
-from podlift.pods.building import BASE
 from podlift.pods.causes import Cause
 from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
-from podlift.pods.reading import Pod, exit_code, is_deleted
+from podlift.pods.reading import Pod, is_deleted
 
 logger = logging.getLogger(__name__)
 
@@ -94,22 +87,32 @@ class Control:
         self._policy = policy_of(settings)
         self._fatal = frozenset(settings.worker_pod_pending_fatal_container_state_reasons)
         self._tasks = tasks
-        self._notify = notify
+        self.notify = notify
         self._executions: dict[str, Execution] = {}
         self._latest: dict[str, Execution] = {}
         self._timed: dict[str, Execution] = {}
-        self._metadata = Metadata()
-        self._requeuer = Requeuer(self._metadata, deployment.executor_id)
         self.unheld: asyncio.Queue[WatchEvent[Pod]] = asyncio.Queue()
         """What the watch tells of pods that no execution holds, for whoever clears them away."""
         self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
-        at_once = settings.pod_creation_max_concurrency
         self.sight = Sight(client, settings.namespace)
-        self.creator = Creator(client, self._blueprints, self.sight, self._answered, tasks, at_once)
+        self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
+        metadata = Metadata()
+        self._disputes = disputes = Disputes(self, client, metadata, deployment.executor_id)
+        self.errands = Errands(
+            self, client, metadata, disputes, self._blueprints, deployment.executor_id
+        )
+        self.creator = Creator(
+            client,
+            self._blueprints,
+            self.sight,
+            self._answered,
+            disputes.confirm,
+            tasks,
+            settings.pod_creation_max_concurrency,
+        )
         self._deleter = Deleter(
             client, self.observe, _DELETES_AT_ONCE, settings.delete_option_kwargs
         )
-        self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
         self.accounts = Accounts(asyncio.get_running_loop().time)
 
     # What the scheduler asks for
@@ -120,6 +123,7 @@ class Control:
         execution = execution_for(
             request.number, request.workload, namespace, self._deployment.team
         )
+        execution.ours_at = request.since
         before = self._latest.get(execution.ti_id)
         if before is None or before.over:
             self._begin(execution, before)
@@ -143,16 +147,18 @@ class Control:
             known.number = max(known.number, execution.number)
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
-        self._see(execution, pod)
+        self.see(execution, pod)
 
     def revive(self, execution: Execution) -> None:
         """Go on with an execution of which there is no pod: Airflow is asked to let it have one."""
         known = self._latest.get(execution.ti_id)
-        if known is not None:  # we have it already: Airflow repeats what it could not complete
+        if known is None or (known.over and known.successor is None):
+            self._begin(execution, known)
+        elif known.record.silent and known.successor is None:
+            known.successor = execution  # what we said of that one's end, Airflow did not take
+        else:  # we have it already: Airflow repeats what it could not complete
+            known = known.successor or known
             known.number = max(known.number, execution.number)
-            return
-        self._executions[execution.id] = self._latest[execution.ti_id] = execution
-        self._carry_out(execution, Requeue(execution.record.launch + 1, Cause.VANISHED))
 
     # What is observed
 
@@ -175,30 +181,16 @@ class Control:
 
     def _answered(self, execution: Execution, observation: Observation) -> None:
         """What came of a creation."""
-        if isinstance(observation, NameTaken) and execution.whose.workload == TASK:
-            self._tasks.spawn(self._name_taken(execution, observation))
+        if isinstance(observation, NameTaken):
+            self._tasks.spawn(self._disputes.name_taken(execution, observation))
         else:
             self.observe(execution, observation)
-
-    async def _name_taken(self, execution: Execution, taken: NameTaken) -> None:
-        """Make room only if the task is still ours.
-
-        If we were held up for long, Airflow has given it to another scheduler, and the name is that
-        of the pod in which it runs.
-        """
-        job = job_of(self._deployment.executor_id)
-        if job is not None:
-            tasks = await self._metadata.task_states([execution.ti_id])
-            owner = tasks[execution.ti_id].job_id if execution.ti_id in tasks else job
-            if owner not in (None, job):
-                self.release(execution)
-                return
-        self.observe(execution, taken)
 
     def watched(self, event: WatchEvent[Pod]) -> None:
         """Something happened to a pod that Podlift manages: maybe one of ours."""
         pod = event.object
         if pod is None:
+            self._tasks.spawn(self.errands.look_for_the_unseen())
             return
         self._heed(event, pod)
         if not self.holds(pod):
@@ -216,11 +208,16 @@ class Control:
             self._last_seen(execution, pod)
             self.observe(execution, PodGone(pod.metadata.uid))
         else:
-            self._see(execution, pod)
+            self.see(execution, pod)
 
     def holds(self, pod: Pod) -> bool:
         """Whether the pod belongs to an execution that is not over."""
         return pod.metadata.annotations.get(EXECUTION, "") in self._executions
+
+    def is_done_with(self, pod: Pod) -> bool:
+        """Whether the end of the pod's execution was reported already, or is not to be."""
+        known = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
+        return known is not None and known.record.silent
 
     def release(self, execution: Execution) -> None:
         """Another scheduler has taken the execution's pod over: say and do nothing more about it.
@@ -229,7 +226,23 @@ class Control:
         be wrong.
         """
         self.observe(execution, Released())
-        self._notify(Dropped(execution.number, execution.key))
+        self.notify(Dropped(execution.number, execution.key))
+
+    def give_up(self, execution: Execution) -> None:
+        """Airflow has nothing to run for it any more: leave no pod, and say nothing."""
+        self.observe(execution, Revoked())
+        self.notify(Dropped(execution.number, execution.key))
+
+    def step_aside(self, execution: Execution, pod: Pod) -> None:
+        """Go on in a pod of another execution, which has the place of this one's and is ours."""
+        successor, execution.successor = execution.successor, None
+        own = execution.record.uid if execution.record.state is State.REQUEUEING else ""
+        self.observe(execution, Released())
+        if own:
+            self._tasks.spawn(self._deleter.delete(execution, execution.pod_name, own))
+        other = execution_of(execution.number, execution.key, pod)
+        other.successor = successor
+        self.adopt(other, pod)
 
     def tick(self, now: float) -> None:
         """Let time pass for every execution."""
@@ -237,18 +250,9 @@ class Control:
             self.observe(execution, Tick(now))
         self.accounts.report(self._executions.values(), self.creator.rate)
 
-    async def keep_queued(self) -> None:
-        """Where ``pending_timeout`` says how long tasks may wait, keep Airflow from deciding it."""
-        while self._policy.pending_timeout:
-            await asyncio.sleep(self._deployment.queued_timeout / 4)
-            over = (State.RUNNING, State.DELETING, State.GONE)
-            waiting = [
-                each.ti_id
-                for each in self._executions.values()
-                if each.whose.workload == TASK and each.record.state not in over
-            ]
-            if waiting:
-                await self._metadata.keep_queued(waiting)
+    def executions(self) -> list[Execution]:
+        """All that are not forgotten."""
+        return list(self._executions.values())
 
     def describe(self, now: float) -> str:
         """How things stand, for a person; from any thread."""
@@ -272,7 +276,7 @@ class Control:
             return True
         return adoptions_of(pod) < execution.adoptions  # from before we took it over
 
-    def _see(self, execution: Execution, pod: Pod) -> None:
+    def see(self, execution: Execution, pod: Pod) -> None:
         if execution.pod is None:
             self.accounts.first_seen(execution)
         self._last_seen(execution, pod)
@@ -291,15 +295,20 @@ class Control:
     # What is to be done
 
     def _begin(self, execution: Execution, before: Execution | None) -> None:
+        record = execution.record
+        orphaned = record.state is State.REQUEUEING  # its launch is that of the pod before
         if before is not None:
-            first = before.record.launch + 1  # its pod may still be there, and keeps its name
-            execution.record = replace(execution.record, launch=first)
+            last = before.record.launch  # its pod may still be there, and keeps its name
+            launch = max(record.launch, last) if orphaned else last + 1
+            execution.record = replace(record, launch=launch)
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
-        self.creator.ask(execution, Create(execution.record.launch))
+        launch = execution.record.launch
+        first = Requeue(launch + 1, Cause.VANISHED) if orphaned else Create(launch)
+        self._carry_out(execution, first)
 
     def _started(self, execution: Execution) -> None:
         if execution.whose.workload != TASK:  # a task's worker tells Airflow itself
-            self._notify(Started(execution.number, execution.key))
+            self.notify(Started(execution.number, execution.key))
         else:  # should it ever need another pod, Airflow has it: thousands of them are large
             execution.workload = None
 
@@ -309,26 +318,25 @@ class Control:
                 execution.pod, execution.events = None, ()
                 self.creator.ask(execution, effect)
             case Announce():
-                self._notify(Announced(execution.number, execution.key, execution.pod_name))
+                self.notify(Announced(execution.number, execution.key, execution.pod_name))
             case Tell(sentence):
                 logger.info("%s: %s", execution.key, sentence)
-                self._notify(Told(execution.key, sentence))
+                self.notify(Told(execution.key, sentence))
             case LookAtEvents():
-                self._tasks.spawn(self._look_at_events(execution))
+                self._tasks.spawn(self.errands.look_at_events(execution))
             case KeepLog(verdict, again):
-                self._tasks.spawn(self._keep(execution, verdict, again))
+                self._tasks.spawn(self.errands.keep(execution, verdict, again))
             case Requeue(launch):
-                if execution.pod and exit_code(execution.pod, BASE) == ExitCode.WRONG_KEY:
-                    self._blueprints.forget_key(execution.namespace)
-                self._tasks.spawn(self._requeue(execution, launch))
+                self._tasks.spawn(self.errands.requeue(execution, launch))
             case Report(verdict):
                 ended = Ended(execution.number, execution.key, verdict.success, verdict.sentence)
-                self._notify(ended)
+                self.notify(ended)
                 if execution.whose.workload == CONNECTION_TEST and not verdict.success:
-                    told = self._metadata.fail_connection_test(execution.ti_id, verdict.sentence)
-                    self._tasks.spawn(told)
+                    self._tasks.spawn(self.errands.fail_test(execution, verdict))
             case Delete(uid):
-                name = execution.pod_name
+                # Without a uid it is the pod whose creation was never answered.
+                launch = execution.record.launch
+                name = execution.pod_name if uid else execution.pod_name_of(launch)
                 self._tasks.spawn(self._deleter.delete(execution, name, uid))
             case Forget():
                 self._forget(execution)
@@ -341,32 +349,6 @@ class Control:
             del self._latest[execution.ti_id]
         if execution.pod is not None:  # it may have been left, and no event may ever come of it
             self.unheld.put_nowait(WatchEvent("MODIFIED", execution.pod))
-
-    async def _look_at_events(self, execution: Execution) -> None:
-        pod = execution.pod
-        if pod is None:
-            return
-        events = await events_of(self._client, pod)
-        if execution.pod is not None and execution.pod.metadata.uid == pod.metadata.uid:
-            execution.events = events
-            self._see(execution, execution.pod)
-
-    async def _requeue(self, execution: Execution, launch: int) -> None:
-        answer = await self._requeuer.ask(execution, launch)
-        if answer is Answer.TAKEN:
-            self.release(execution)
-        else:  # Airflow may have queued it itself meanwhile, as after a deferral
-            done = answer is Answer.DONE and execution.successor is None
-            self.observe(execution, Requeued(done))
-
-    async def _keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
-        kept = await self.keeper.keep(execution, verdict, relaunched=again)
-        if kept.problem:
-            metrics.log_lost()
-            self._notify(Told(execution.key, kept.problem))
-        else:
-            metrics.log_kept()
-        self.observe(execution, LogKept(kept.sentence))
 
 
 def _is_present(execution: Execution, pod: Pod) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from podlift.executor import metrics
@@ -44,6 +44,7 @@ from podlift.pods.reading import Pod, is_finished
 from podlift.sealing import SealError
 
 Observe = Callable[[Execution, Observation], None]
+Confirm = Callable[[Execution], Awaitable[bool]]
 
 _DENIED = "denied the request"
 """``admission webhook "…" denied the request: …``; one that could not be asked has ``failed calling
@@ -58,7 +59,10 @@ _LONGEST_WAIT = 30.0
 
 
 class Creator:
-    """Takes ``Create`` effects and answers each with an observation."""
+    """Takes ``Create`` effects and answers each with an observation.
+
+    ``confirm`` says right before a request whether the pod is still to be created.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class Creator:
         blueprints: Blueprints,
         sight: Sight,
         observe: Observe,
+        confirm: Confirm,
         tasks: Tasks,
         at_once: int,
     ) -> None:
@@ -73,6 +78,7 @@ class Creator:
         self._blueprints = blueprints
         self._sight = sight
         self._observe = observe
+        self._confirm = confirm
         self._tasks = tasks
         self._slots = asyncio.Semaphore(at_once)
         self._pace = Pace()
@@ -148,6 +154,8 @@ class Creator:
                 return CreateDelayed(problem, _OUT_OF_SIGHT)
             if reason := self._queue.held_back(execution):
                 return CreateDelayed(reason, 0.0, _NAMESPACE)
+            if not await self._confirm(execution):
+                return CreateDelayed("The task is not ours any more.", 0.0)
             asked = clock()
             pod = await self._client.create(
                 PODS, built.manifest, built.namespace, strict=True, type=Pod

@@ -37,6 +37,7 @@ Step: TypeAlias = tuple[Record, list[Effect]]
 _GONE_RUNNING = Trouble(
     Cause.VANISHED, "The pod was deleted while its task was running.", infrastructure=True
 )
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _UNEXPLAINED = Trouble(Cause.UNREPORTED, "The pod ended without an exit code of its task.")
 
 
@@ -74,7 +75,20 @@ def end(record: Record, success: bool, policy: Policy) -> Step:
         return judge(record, Verdict(True))
     trouble = record.trouble or _UNEXPLAINED
     record = replace(record, again=_again(record, trouble, policy))
-    return judge(record, Verdict(False, trouble.sentence, trouble.cause))
+    sentence = trouble.sentence
+    if trouble.infrastructure and record.again is Again.NO:
+        sentence = f"{sentence} {_used_up(record, policy)}"
+    return judge(record, Verdict(False, sentence, trouble.cause))
+
+
+def _used_up(record: Record, policy: Policy) -> str:
+    """That the task failed although it was not to blame, and why no other pod follows."""
+    number = record.replaced + record.grown + 1
+    ending = "th" if number % 100 in (11, 12, 13) else _ENDINGS.get(number % 10, "th")
+    return (
+        f"This was the {number}{ending} pod; "
+        f"infrastructure_retries is {policy.infrastructure_retries}."
+    )
 
 
 def judge(record: Record, verdict: Verdict) -> Step:
@@ -108,13 +122,17 @@ def requeued(record: Record, answer: Requeued, policy: Policy) -> Step:
     if record.silent or not answer.done:
         return _report(record, policy)
     assert record.verdict is not None
+    why = record.verdict.sentence
     effects: list[Effect] = [Delete(record.uid)] if record.uid else []
-    why = f"{record.verdict.sentence} Another pod is started."
-    if record.again is Again.GROW:
-        why = f"{record.verdict.sentence} Another pod is started, with more memory."
-        record = replace(record, grown=record.grown + 1)
-    else:
-        record = replace(record, replaced=record.replaced + 1)
+    match record.again:
+        case Again.GROW:
+            why = f"{why} Another pod is started, with more memory."
+            record = replace(record, grown=record.grown + 1)
+        case Again.BEGIN:
+            why = f"{why} It gets one."
+        case _:
+            why = f"{why} Another pod is started."
+            record = replace(record, replaced=record.replaced + 1)
     record, more = create_next(record)
     return record, [Tell(why), *effects, *more]
 
@@ -126,6 +144,7 @@ def create_next(record: Record) -> Step:
         state=State.QUEUED,
         launch=record.launch + 1,
         uid="",
+        asked=False,
         lost=frozenset(),
         verdict=None,
         again=Again.NO,
@@ -147,7 +166,8 @@ def _report(record: Record, policy: Policy) -> Step:
         effects.insert(0, Tell(verdict.sentence))
     wanted = not (policy.delete_succeeded if verdict.success else policy.delete_failed)
     # A pod in which the task could still begin is never left behind.
-    leave = record.ended and (wanted or not record.uid)
+    over = record.ended or not record.asked
+    leave = over and (wanted or not record.uid)
     record, more = gone(record) if leave else delete(record)
     return replace(record, silent=True, again=Again.NO), effects + more
 
@@ -175,7 +195,11 @@ def still_deleting(record: Record, tick: Tick, policy: Policy) -> Step:
     if record.since is None:
         return replace(record, since=tick.now), []
     waited = tick.now - record.since
-    return gone(record) if waited >= policy.deleting_timeout else (record, [])
+    if waited >= policy.deleting_timeout:
+        return gone(record)
+    if waited >= policy.deleting_patience and not record.deleted_again:
+        return replace(record, deleted_again=True), [Delete(record.uid)]
+    return record, []
 
 
 def unqueue(record: Record, _: Revoked, policy: Policy) -> Step:

@@ -151,7 +151,11 @@ class Engine:
                 client, self._control, claims, self._control.keeper, executor_id, settings
             )
             forever = [self._control.creator.run(), self._tick(), sweeper.run()]
-            forever.append(self._control.keep_queued())
+            forever.append(
+                self._control.errands.keep_queued(
+                    settings.pending_timeout, self._deployment.queued_timeout
+                )
+            )
             forever += [self._watch(namespace) for namespace in namespaces]
             running = [asyncio.ensure_future(work) for work in forever]
             for future in running:

@@ -54,6 +54,8 @@ class Execution:
     events: tuple[Event, ...] = field(default=(), repr=False)
     """The current pod's events, if anybody had to look at them."""
     pod_name: str = ""
+    ours_at: float = float("-inf")
+    """When Airflow last said that the task is this scheduler's, and queued; see ``uptime``."""
     adoptions: int = 0
     """How often it has changed hands; a pod that says less is an old picture of it."""
     delays: int = 0
@@ -137,14 +139,24 @@ def execution_of(number: int, key: WorkloadKey, pod: Pod) -> Execution:
         record=Record(
             state=State.CREATING,
             launch=identity.launch,
-            replaced=_count(annotations.get(REPLACED)),
-            grown=_count(annotations.get(GROWN)),
+            replaced=replaced_of(pod),
+            grown=grown_of(pod),
             asked=True,
         ),
         pod=pod,
         pod_name=pod.metadata.name,
         adoptions=adoptions_of(pod),
     )
+
+
+def replaced_of(pod: Pod) -> int:
+    """How many pods of its execution the infrastructure took away before this one."""
+    return _count(pod.metadata.annotations.get(REPLACED))
+
+
+def grown_of(pod: Pod) -> int:
+    """How often its execution got more memory."""
+    return _count(pod.metadata.annotations.get(GROWN))
 
 
 def _count(text: str | None) -> int:

@@ -29,11 +29,14 @@ from podlift.executor.messages import (
     Started,
     Told,
 )
+from podlift.executor.uptime import uptime
 
 if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecutorWorkload
     from airflow.executors.workloads.types import WorkloadKey
     from airflow.models.connection_test import ConnectionTestKey
     from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy.orm import Session
 
     from podlift.executor.engine import Engine
     from podlift.settings import Settings
@@ -66,6 +69,8 @@ class KubernetesExecutor(BaseExecutor):
         self._current: dict[WorkloadKey, int] = {}
         """Number of each workload's present execution. One that was deferred can be queued
         again before we hear that its former execution ended, under the same key."""
+        self._given: dict[WorkloadKey, float] = {}
+        """When Airflow handed over what waits for a slot."""
         self._being_saved: list[Any] = []
 
     @property
@@ -100,6 +105,11 @@ class KubernetesExecutor(BaseExecutor):
             ) from error
         self._engine = engine
 
+    def queue_workload(self, workload: ExecutorWorkload, session: Session) -> None:
+        """Take a workload; it is run when there is a slot for it."""
+        super().queue_workload(workload, session)
+        self._given[workload_key(workload)] = uptime()
+
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Hand the workloads to the engine, in the order of their priority."""
         requests = []
@@ -108,7 +118,8 @@ class KubernetesExecutor(BaseExecutor):
             take_from_queue(self, workload, key)
             self.running.add(key)
             self._current[key] = number = next(self._numbers)
-            requests.append(Launch(number, workload))
+            since = self._given.pop(key, float("-inf"))
+            requests.append(Launch(number, workload, since))
         self._started().send(requests)
 
     def sync(self) -> None:
@@ -189,6 +200,7 @@ class KubernetesExecutor(BaseExecutor):
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Delete the task instance's pod, and report nothing about it. Never raises."""
         forget_queued_task(self, ti)
+        self._given.pop(ti.key, None)
         self._drop(ti.key)
         self._take_back(str(ti.id))
 

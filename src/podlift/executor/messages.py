@@ -21,6 +21,8 @@ class Launch:
 
     number: int
     workload: Workload = field(repr=False)
+    since: float = float("-inf")
+    """When Airflow gave it to us, as ``uptime`` counts; long ago if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

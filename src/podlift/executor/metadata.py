@@ -22,7 +22,7 @@ from airflow.jobs.job import Job
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
@@ -63,15 +63,13 @@ class Answer(Enum):
 def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = None) -> Answer:
     """Set a task instance back to queued, so that the pod ``pod_name`` may begin it anew.
 
-    ``job_id`` is that of this scheduler. Repeating it gives the same answer. The task's retries are
-    not touched.
+    ``job_id`` is that of this scheduler: what a scheduler has that is gone becomes this one's, as
+    when Airflow lets it take over. Repeating it gives the same answer. The task's retries are not
+    touched.
     """
-    if job_id is not None:
-        owner = task_states([ti_id]).get(ti_id)
-        if owner is not None and owner.job_id not in (None, job_id):
-            assert owner.job_id is not None
-            if live_jobs([owner.job_id]):
-                return Answer.TAKEN
+    owner = _owner_of(ti_id) if job_id is not None else None
+    if owner not in (None, job_id) and live_jobs([owner]):
+        return Answer.TAKEN
     # QUEUED too: the pod had started, but its worker had not said so to Airflow yet.
     begun = (TaskInstanceState.RUNNING, TaskInstanceState.QUEUED)
     statement = (
@@ -88,9 +86,20 @@ def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = Non
         )
         .execution_options(synchronize_session=False)
     )
+    if job_id is not None:  # nobody else may have taken it since we looked
+        theirs = TaskInstance.queued_by_job_id
+        statement = statement.where(or_(theirs.is_(None), theirs.in_([job_id, owner or job_id])))
+        statement = statement.values(queued_by_job_id=job_id)
     with create_session(scoped=False) as session:
         changed = session.execute(statement).rowcount  # type: ignore[attr-defined]
-        return Answer.DONE if changed else Answer.OVER
+    if changed:
+        return Answer.DONE
+    return Answer.TAKEN if job_id and _owner_of(ti_id) not in (None, job_id, owner) else Answer.OVER
+
+
+def _owner_of(ti_id: str) -> int | None:
+    found = task_states([ti_id]).get(ti_id)
+    return found.job_id if found else None
 
 
 def workload_of(ti_id: str) -> ExecuteTask | None:

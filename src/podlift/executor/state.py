@@ -39,6 +39,8 @@ class Again(Enum):
     NO = "no"
     REPLACE = "replace"
     """The infrastructure took the pod away."""
+    BEGIN = "begin"
+    """There was none: a scheduler ended before it had created one. Nothing was taken away."""
     GROW = "grow"
     """It ran out of memory, and the next one gets more."""
 
@@ -85,7 +87,7 @@ class Record:
     grown: int = 0
     """How often this execution got more memory than before."""
     asked: bool = False
-    """Whether a creation was ever requested: its outcome may be unknown."""
+    """Whether the creation of this launch's pod was ever requested: its outcome may be unknown."""
     silent: bool = False
     """Airflow does not want to hear of this execution any more."""
     verdict: Verdict | None = None
@@ -101,6 +103,8 @@ class Record:
     """When the condition that a timeout counts from began: stuck, ending, replacing, deleting."""
     waiting: float | None = None
     """When the task began to wait for its container to start."""
+    deleted_again: bool = False
+    """Whether the deletion was asked for a second time."""
     look: float | None = None
     """When to look at the pod's events: it does not start, and its status does not say why."""
 
@@ -313,6 +317,9 @@ class Policy:
     more than the exit code: evicted, deadline exceeded."""
     replacing_patience: float = 30.0
     """How long an earlier execution's pod gets to end by itself before it is deleted."""
+    deleting_patience: float = 30.0
+    """How long after the request to delete a pod we wait to hear that it is gone, before we ask
+    again: a pod that the watch never told of, because it went too soon, is not told to be gone."""
     deleting_timeout: float = 300.0
     """How long we wait for a pod to vanish; a lost node can hold it for ever."""
     look_after: float = 15.0

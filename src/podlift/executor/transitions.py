@@ -55,7 +55,7 @@ def needs_time(record: Record, policy: Policy) -> bool:
     """Whether a ``Tick`` can mean anything to the record now. Most tasks run, and need none."""
     match record.state:
         case State.QUEUED:
-            return record.asked and policy.pending_timeout > 0
+            return b.has_asked(record) and policy.pending_timeout > 0
         case State.PENDING:
             timed = record.since is not None or record.look is not None
             return timed or policy.pending_timeout > 0
@@ -93,6 +93,7 @@ TABLE: dict[tuple[State, type], Handler] = {
     (S.REPLACING, PodGone): b.room_made,
     (S.REPLACING, Tick): b.still_in_the_way,
     (S.REPLACING, Revoked): b.revoked_while_replacing,
+    (S.REPLACING, Released): e.release,
     # The pod is there, the task has not begun.
     (S.PENDING, PodSeen): b.pend,
     (S.PENDING, PodGone): b.lose,

@@ -92,8 +92,8 @@ class Driver:
         """Airflow has the task in this state."""
         ti = each.ti
         config = ti.executor_config
-        ti_id = str(ti.id)
-        self.database.add_new(ti_id, state, task_id=ti.task_id, executor_config=config)
+        ti_id, job = str(ti.id), self.executor.job_id or 7
+        self.database.add_new(ti_id, state, task_id=ti.task_id, executor_config=config, job_id=job)
         if values or state != "queued":
             self.database.set(ti_id, state=state, **values)
 
@@ -239,7 +239,7 @@ def start_scheduler(nursery: Nursery, configure: Configure) -> Iterator[StartSch
 
     def start(job_id: int, database: Database, **options: object) -> Scheduler:
         configure(**options)
-        return nursery.start(job_id, str(database.engine.url), _airflows_environment())
+        return nursery.start(job_id, database, _airflows_environment())
 
     yield start
     nursery.clear()

@@ -59,8 +59,9 @@ class Database:
         try_number: int = 1,
         task_id: str = "task",
         executor_config: dict[str, Any] | None = None,
+        job_id: int = 7,
     ) -> None:
-        """A task instance in this state."""
+        """A task instance in this state, which the scheduler with this job queued."""
         row = {
             "id": uuid.UUID(ti_id),
             "dag_id": "shells",
@@ -71,7 +72,7 @@ class Database:
             "max_tries": 3,
             "pool": "default_pool",
             "pool_slots": 1,
-            "queued_by_job_id": 7,
+            "queued_by_job_id": job_id,
             "queue": "default",
             "priority_weight": 1,
             "dag_version_id": uuid.uuid4(),

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tests.functional.executor.scheduler_process import pack
+
+if TYPE_CHECKING:
+    from tests.functional.executor.database import Database
 
 _PROGRAM = Path(__file__).with_name("scheduler_process.py")
 _SECONDS = 30.0
@@ -23,13 +26,20 @@ _SECONDS = 30.0
 class Scheduler:
     """A running scheduler: gives it orders, and reads what it heard."""
 
-    def __init__(self, pid: int, orders: Path, journal: Path) -> None:
+    def __init__(
+        self, pid: int, job_id: int, database: Database, orders: Path, journal: Path
+    ) -> None:
         self.pid = pid
+        self._job_id = job_id
+        self._database = database
         self._orders = orders
         self._journal = journal
 
     def queue(self, *tasks: Any) -> None:
+        """As Airflow does: a task is its own in the database before the executor hears of it."""
         for task in tasks:
+            ti_id, config = str(task.ti.id), task.ti.executor_config
+            self._database.add_new(ti_id, "queued", executor_config=config, job_id=self._job_id)
             self._order("queue", task)
 
     def adopt(self, *tasks: Any, state: str = "running") -> None:
@@ -79,19 +89,20 @@ class Nursery:
         self._folder = folder
         self._started: list[Scheduler] = []
 
-    def start(self, job_id: int, database: str, environment: Mapping[str, str]) -> Scheduler:
+    def start(self, job_id: int, database: Database, environment: Mapping[str, str]) -> Scheduler:
         """Start one; it is beating when this returns."""
         stem = f"{len(self._started)}-{time.monotonic_ns()}"
         orders, journal = self._folder / f"{stem}.orders", self._folder / f"{stem}.journal"
         orders.touch()
         wanted = {
             "job_id": job_id,
-            "database": database,
+            "database": str(database.engine.url),
             "environment": dict(environment),
             "orders": str(orders),
             "journal": str(journal),
         }
-        scheduler = Scheduler(int(self._ask(json.dumps(wanted))), orders, journal)
+        pid = int(self._ask(json.dumps(wanted)))
+        scheduler = Scheduler(pid, job_id, database, orders, journal)
         self._started.append(scheduler)
         until(lambda: scheduler.lines("started"))
         return scheduler

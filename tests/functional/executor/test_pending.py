@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from podlift.executor import control
+from podlift.executor import control, policies
 from podlift.sealing import from_variables, unseal
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def seal_key(driver: Driver) -> str:
 def test_what_only_the_events_know_is_told_and_fails_the_task_in_the_end(
     make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy_of = control.policy_of
+    policy_of = policies.policy_of
     monkeypatch.setattr(
         control,
         "policy_of",

@@ -120,10 +120,12 @@ def test_what_another_scheduler_has_by_now_is_let_go(
 ) -> None:
     driver = make_driver(job_id=1)
     driver.database.add_job(1)
-    driver.database.add_job(7)  # which queued it, says the database
+    driver.database.add_job(7)
     task = driver.task(override=launches())
     driver.queue(task)
-    delete(driver, driver.pod("Running"))
+    pod = driver.pod("Running")
+    driver.database.set(str(task.ti.id), queued_by_job_id=7)
+    delete(driver, pod)
     driver.until(lambda: not driver.executor.running)
     assert driver.ends(task) == []
     driver.no_pods()

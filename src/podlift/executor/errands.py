@@ -1,0 +1,126 @@
+"""What takes time: asked of the cluster and of Airflow's database, in background tasks.
+
+Each comes back to ``Control`` with an observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from podlift.executor import metrics
+from podlift.executor.blueprints import Blueprints
+from podlift.executor.disputes import Disputes
+from podlift.executor.events import events_of
+from podlift.executor.execution import Execution
+from podlift.executor.messages import Told
+from podlift.executor.metadata import Answer, Metadata
+from podlift.executor.patience import patiently
+from podlift.executor.requeueing import Requeuer
+from podlift.executor.state import LogKept, PodGone, Requeued, State, Verdict
+from podlift.executor.uptime import uptime
+from podlift.executor.workloads import TASK
+from podlift.exit_codes import ExitCode
+from podlift.kube.client import Client
+from podlift.kube.errors import KubeError, NotFound
+from podlift.kube.resources import PODS
+from podlift.pods.building import BASE
+from podlift.pods.reading import Pod, exit_code
+
+if TYPE_CHECKING:
+    from podlift.executor.control import Control
+
+
+class Errands:
+    """Done for one ``Control``."""
+
+    def __init__(
+        self,
+        control: Control,
+        client: Client,
+        metadata: Metadata,
+        disputes: Disputes,
+        blueprints: Blueprints,
+        executor_id: str,
+    ) -> None:
+        self._control = control
+        self._client = client
+        self._metadata = metadata
+        self._disputes = disputes
+        self._blueprints = blueprints
+        self._requeuer = Requeuer(metadata, executor_id)
+
+    async def look_at_events(self, execution: Execution) -> None:
+        """Find out what the execution's pod waits for."""
+        pod = execution.pod
+        if pod is None:
+            return
+        events = await events_of(self._client, pod)
+        if execution.pod is not None and execution.pod.metadata.uid == pod.metadata.uid:
+            execution.events = events
+            self._control.see(execution, execution.pod)
+
+    async def look_for_the_unseen(self) -> None:
+        """All pods have been listed: what came and went since the last list was never told."""
+        unseen = [
+            each
+            for each in self._control.executions()
+            if each.record.state is State.PENDING and each.record.uid and each.pod is None
+        ]
+        for execution in unseen:
+            uid, name = execution.record.uid, execution.pod_name
+            ask: Any = partial(self._client.get, PODS, name, execution.namespace, type=Pod)
+            try:
+                pod: Pod = await patiently(ask, f"Looking for pod {name}")
+            except KubeError as error:
+                if isinstance(error, NotFound):
+                    self._control.observe(execution, PodGone(uid))
+                continue
+            if pod.metadata.uid != uid:
+                self._control.observe(execution, PodGone(uid))
+
+    async def keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
+        """Bring the log of the execution's pod to safety; ``again`` if another pod follows."""
+        kept = await self._control.keeper.keep(execution, verdict, relaunched=again)
+        if kept.problem:
+            metrics.log_lost()
+            self._control.notify(Told(execution.key, kept.problem))
+        else:
+            metrics.log_kept()
+        self._control.observe(execution, LogKept(kept.sentence))
+
+    async def requeue(self, execution: Execution, launch: int) -> None:
+        """Have Airflow queue the task once more, unless it runs elsewhere."""
+        code = exit_code(execution.pod, BASE) if execution.pod else None
+        if code == ExitCode.WRONG_KEY:
+            self._blueprints.forget_key(execution.namespace)
+        if code == ExitCode.REFUSED and await self._disputes.give_way(execution):
+            return
+        since = uptime()
+        answer = await self._requeuer.ask(execution, launch)
+        if answer is Answer.TAKEN:
+            self._control.release(execution)
+            return
+        if answer is Answer.DONE:
+            execution.ours_at = since
+        # Airflow may have queued it itself meanwhile, as after a deferral.
+        done = answer is Answer.DONE and execution.successor is None
+        self._control.observe(execution, Requeued(done))
+
+    async def fail_test(self, execution: Execution, verdict: Verdict) -> None:
+        """Tell who waits for a connection test that it failed: Airflow does not."""
+        await self._metadata.fail_connection_test(execution.ti_id, verdict.sentence)
+
+    async def keep_queued(self, pending_timeout: float, queued_timeout: float) -> None:
+        """Where ``pending_timeout`` says how long tasks may wait, keep Airflow from deciding it."""
+        while pending_timeout:
+            await asyncio.sleep(queued_timeout / 4)
+            over = (State.RUNNING, State.DELETING, State.GONE)
+            waiting = [
+                each.ti_id
+                for each in self._control.executions()
+                if each.whose.workload == TASK and each.record.state not in over
+            ]
+            if waiting:
+                await self._metadata.keep_queued(waiting)
