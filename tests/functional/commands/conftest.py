@@ -167,6 +167,26 @@ class AirflowHome:
         self.ids[task_id] = str(ti_id)
         return str(ti_id)
 
+    def save(self, dag: Any) -> None:
+        """Write a DAG to the database, as the DAG processor does."""
+        from airflow.models.dag import DagModel
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.models.serialized_dag import SerializedDagModel
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+        with self._session() as session:
+            session.merge(DagBundleModel(name="dags"))
+            session.flush()
+            session.add(
+                DagModel(  # type: ignore[no-untyped-call]
+                    dag_id=dag.dag_id, bundle_name="dags", fileloc=__file__
+                )
+            )
+            session.flush()
+            serialized = LazyDeserializedDAG.from_dag(dag)
+            SerializedDagModel.write_dag(serialized, bundle_name="dags", session=session)
+            session.commit()
+
     def pod(self, task_id: str, script: str, *, phase: str = "", **fields: Any) -> str:
         """Create a task's pod, and wait until it is in this phase; returns its name."""
         ti_id = self.ids.setdefault(task_id, str(uuid.uuid4()))

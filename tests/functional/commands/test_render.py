@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from airflow.sdk import DAG, BaseOperator
 
 if TYPE_CHECKING:
     from tests.functional.commands.conftest import AirflowHome
@@ -60,3 +61,15 @@ def test_a_dag_that_airflow_does_not_know_is_said(airflow: AirflowHome) -> None:
     done = airflow.run("render", "no-such-dag", "task")
     assert done.code == 1
     assert "Airflow knows no DAG no-such-dag" in done.err
+
+
+def test_without_a_run_it_is_the_pod_of_the_next_one(airflow: AirflowHome) -> None:
+    with DAG(airflow.dag_id, schedule=None) as dag:
+        BaseOperator(task_id="big", executor_config=OVERRIDE)
+    airflow.save(dag)
+    pod = airflow.run("render", airflow.dag_id, "big", "-o", "json").data
+    assert pod["spec"]["containers"][0]["resources"] == {"limits": {"memory": "64Mi"}}
+    assert pod["metadata"]["annotations"]["run_id"] == "the-next-run"
+    wrong = airflow.run("render", airflow.dag_id, "small")
+    assert wrong.code == 1
+    assert "has no task small; it has big" in wrong.err
