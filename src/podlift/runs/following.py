@@ -153,8 +153,7 @@ class LogFollower:
                 async with aclosing(pieces):
                     await self._read(pieces)
             except NotFound:
-                if not self._whole:
-                    self._warn_of_gap("The pod was gone before the end of its log was read")
+                self._warn_unless_whole("The pod was gone before the end of its log was read")
                 return
             except KubeError as error:
                 delay = backoff.next(error)
@@ -165,8 +164,9 @@ class LogFollower:
                     return
                 await asyncio.sleep(delay)
             else:
+                self._tell(self._position.finish())
                 if objection := self._position.objection:
-                    self._warn_of_gap(f"The node no longer has the log: {objection}")
+                    self._warn_unless_whole(f"The node no longer has the log: {objection}")
                 return
 
     async def _tell_earlier_runs(self) -> None:
@@ -199,6 +199,11 @@ class LogFollower:
             self._warn_of_gap("The log was rotated, or begun anew, while it could not be read")
         for text, moment in lines:
             self._tell_line(text, moment)
+
+    def _warn_unless_whole(self, sentence: str) -> None:
+        """Where the last connection was closed by the server, all was said before."""
+        if not self._whole:
+            self._warn_of_gap(sentence)
 
     def _warn_of_gap(self, sentence: str) -> None:
         self._warn(f"{sentence}. Lines of container {self._pod[2]!r} may be missing here.")
@@ -235,4 +240,5 @@ async def tail_of(
         )
     except ApiError:
         return []
-    return [line.rstrip("\r") for line in log.decode(errors="replace").split("\n")[-lines - 1 :]]
+    found = log.decode(errors="replace").removesuffix("\n").split("\n") if log else []
+    return [line.rstrip("\r") for line in found[-lines:]]
