@@ -69,10 +69,12 @@ def job_manifest(
         "metadata": {"labels": labels, "annotations": own["annotations"]},
         "spec": pod["spec"],
     }
-    prefix = parameters.get("name") or metadata.get("name") or own.get("name") or default_name
+    prefix = parameters.get("name") or metadata.get("name") or _name_of(pod_templates)
     given = {name: str(value) for name, value in (parameters.get("labels") or {}).items()}
     metadata |= {
-        "name": object_name(prefix, identity, unique=parameters.get("random_name_suffix", True)),
+        "name": object_name(
+            prefix or default_name, identity, unique=parameters.get("random_name_suffix", True)
+        ),
         "namespace": own["namespace"],
         "labels": metadata.get("labels", {}) | given | labels_of(identity, COMPONENT_JOB),
         "annotations": metadata.get("annotations", {})
@@ -102,6 +104,11 @@ def _template(template: Manifest | None) -> Manifest:
         if not isinstance(job.get(field, {}), dict):
             raise InvalidManifest(field, "must be a mapping in the Job's template")
     return job
+
+
+def _name_of(pod_templates: Sequence[Manifest]) -> str | None:
+    names = [(each.get("metadata") or {}).get("name") for each in pod_templates]
+    return next(filter(None, reversed(names)), None)
 
 
 def _pod_of(template: Any) -> Manifest:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _TRIGGER_FAILED = "__fail__"
 """What Airflow calls the method of a task whose trigger failed or took too long."""
 
+_TRIGGER_TIMEOUT = "Trigger timeout"
+
 T = TypeVar("T")
 
 
@@ -98,19 +100,22 @@ class ObjectTask:
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with what the trigger has to say."""
         if "error" in event:
-            self._in_background(context, self._give_up)
+            self._in_background(context, partial(self._give_up, False))
             raise PodNotObserved(event["error"])
         return self._in_background(context, partial(self._finish, event))
 
     def resume_execution(self, next_method: str, next_kwargs: Any, context: Context) -> Any:
         """Airflow's way back into a deferred task, also when its trigger failed or was too slow."""
+        from airflow.sdk import BaseOperator
+
         if next_method == _TRIGGER_FAILED:
+            is_late = (next_kwargs or {}).get("error") == _TRIGGER_TIMEOUT
             try:
-                self._in_background(context, self._give_up)
+                self._in_background(context, partial(self._give_up, is_late))
             except PodTaskError as error:  # that the trigger failed is what must be told
                 self.log.warning("%s", error)
-        parent: Any = super()
-        return parent.resume_execution(next_method, next_kwargs, context)
+        operator: Any = self
+        return BaseOperator.resume_execution(operator, next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Stop waiting; ``execute`` then fails. Safe in a signal handler.
@@ -185,12 +190,15 @@ class ObjectTask:
                 outcome = await run.watched(outcome.of)
             return await self._end_object(run, outcome)
 
-    async def _give_up(self, context: Context) -> None:
-        """The trigger failed: what becomes of the object is as when a worker is drained."""
+    async def _give_up(self, is_late: bool, context: Context) -> None:
+        """The trigger failed: what becomes of the object is as when a worker is drained.
+
+        The object of a task that took too long goes in any case.
+        """
         async with self._opened(context) as run:
             from podlift.operators.running import has_another_try
 
-            if not (run.options.durable and has_another_try(context)):
+            if is_late or not (run.options.durable and has_another_try(context)):
                 await run.abandon(*await self._described_in(context, run))
 
     async def _start(self, context: Context, run: ObjectRun) -> Reference:

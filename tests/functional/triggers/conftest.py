@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,9 +14,8 @@ from typing import Any
 import pytest
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.triggers.base import BaseTrigger
 from tests.functional.operators.conftest import Task, log, task
-
-from podlift.triggers.pod import KubernetesPodTrigger
 
 __all__ = ["log", "task"]
 
@@ -32,8 +32,9 @@ class Triggerer:
     def start(self, deferred: TaskDeferred) -> Running:
         """Run a trigger, made of what would be in Airflow's database."""
         path, arguments = deferred.trigger.serialize()
-        assert path == "podlift.triggers.pod.KubernetesPodTrigger"
-        trigger = KubernetesPodTrigger(**json.loads(json.dumps(arguments)))
+        module, _, name = path.rpartition(".")
+        kind = getattr(importlib.import_module(module), name)
+        trigger: BaseTrigger = kind(**json.loads(json.dumps(arguments)))
         future = asyncio.run_coroutine_threadsafe(_event_of(trigger), self.loop)
         self._running.append(future)
         return Running(self.loop, trigger, future)
@@ -53,7 +54,7 @@ async def _all_others() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _event_of(trigger: KubernetesPodTrigger) -> dict[str, Any]:
+async def _event_of(trigger: BaseTrigger) -> dict[str, Any]:
     events = [event.payload async for event in trigger.run()]
     assert len(events) == 1
     payload: dict[str, Any] = json.loads(json.dumps(events[0]))
@@ -66,7 +67,7 @@ class Running:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        trigger: KubernetesPodTrigger,
+        trigger: BaseTrigger,
         future: Future[dict[str, Any]],
     ) -> None:
         self.trigger = trigger
