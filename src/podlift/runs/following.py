@@ -88,7 +88,7 @@ class LogFollower:
             try:
                 await self._tell_earlier_runs()
                 await self._one_connection(silence)
-                self._whole = True
+                self._whole = self._position.found
             except NotFound:
                 break
             except KubeError as error:

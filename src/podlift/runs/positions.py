@@ -128,9 +128,14 @@ class LogPosition:
         return self._new([rest]) if rest else []
 
     @property
+    def found(self) -> bool:
+        """Whether the place was found in what this connection has given so far."""
+        return not self._searching
+
+    @property
     def objection(self) -> str:
         """What the node said instead of a log, where that is all that came; else empty."""
-        return _text(self._odd) if self._searching else ""
+        return _text(self._rest or self._odd) if self._searching else ""
 
     def _new(self, batch: list[bytes]) -> list[Line]:
         told: list[Line] = []
