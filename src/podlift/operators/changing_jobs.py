@@ -58,7 +58,8 @@ class KubernetesDeleteJobOperator(ClusterTask):
 
     async def _delete(self, client: Client, namespace: str) -> str:
         from podlift.kube import JOBS, NotFound
-        from podlift.runs.judging import JOB, verdict_of
+        from podlift.runs.judging import verdict_of
+        from podlift.runs.kinds import JOB
         from podlift.runs.object_run import ObjectRun
         from podlift.runs.objects import ObjectOptions, reference_to
 

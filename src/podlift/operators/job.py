@@ -175,6 +175,7 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
                 base=self.base_container_name,
                 template=self._job_template(),
                 pod_templates=self._templates(),
+                labels=self.job_labels(),
             )
             if self.do_xcom_push:
                 spec = manifest["spec"]
@@ -182,6 +183,10 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
             return manifest
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid Job: {error}") from error
+
+    def job_labels(self) -> dict[str, str]:
+        """Labels that only the Job carries, and not its pods."""
+        return {}
 
     def _job_template(self) -> Any:
         if not self.job_template_file:
@@ -197,7 +202,7 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
 
     def _object_options(self) -> ObjectOptions:
         from podlift.runs import OnKill
-        from podlift.runs.judging import JOB
+        from podlift.runs.kinds import JOB
         from podlift.runs.objects import ObjectOptions, Propagation
 
         return ObjectOptions(

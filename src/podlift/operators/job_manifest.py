@@ -45,11 +45,12 @@ def job_manifest(
     base: str = "base",
     template: Manifest | None = None,
     pod_templates: Sequence[Manifest] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Build the manifest. Raises ``InvalidManifest`` for parameters that make no Job.
 
     ``template`` is a whole Job, laid below the parameters. What is laid over its pod, and how, says
-    ``operator_manifest``.
+    ``operator_manifest``. ``labels`` are the Job's alone.
     """
     job = _template(template)
     metadata, spec = job.setdefault("metadata", {}), job.setdefault("spec", {})
@@ -63,10 +64,10 @@ def job_manifest(
         templates=[_pod_of(of_pods), *pod_templates],
     )
     own = pod.pop("metadata")
-    labels = own["labels"] | {COMPONENT: COMPONENT_JOB}
+    of_pod = own["labels"] | {COMPONENT: COMPONENT_JOB}
     spec |= _fields(parameters)
     spec["template"] = {
-        "metadata": {"labels": labels, "annotations": own["annotations"]},
+        "metadata": {"labels": of_pod, "annotations": own["annotations"]},
         "spec": pod["spec"],
     }
     prefix = parameters.get("name") or metadata.get("name") or _name_of(pod_templates)
@@ -76,7 +77,10 @@ def job_manifest(
             prefix or default_name, identity, unique=parameters.get("random_name_suffix", True)
         ),
         "namespace": own["namespace"],
-        "labels": metadata.get("labels", {}) | given | labels_of(identity, COMPONENT_JOB),
+        "labels": metadata.get("labels", {})
+        | given
+        | dict(labels or {})
+        | labels_of(identity, COMPONENT_JOB),
         "annotations": metadata.get("annotations", {})
         | dict(parameters.get("annotations") or {})
         | annotations_of(identity),

@@ -263,12 +263,15 @@ async def _told(work: Coroutine[Any, Any, T]) -> T:
     """The work, its errors as those that a task fails with."""
     from podlift.hooks.settings import InvalidConnection
     from podlift.kube import ConfigurationError
+    from podlift.pods.errors import InvalidManifest
     from podlift.runs import errors
 
     try:
         return await work
     except (ConfigurationError, InvalidConnection) as error:
         raise PodNotCreated(f"There is no cluster to run it in: {error}") from error
+    except InvalidManifest as error:
+        raise PodNotCreated(f"The task's parameters are not valid: {error}") from error
     except errors.PodNotCreated as error:
         raise PodNotCreated(str(error)) from error
     except errors.PodNotObserved as error:

@@ -331,14 +331,14 @@ class PodParameters(BaseOperator):
         self.out_of_memory_factor = out_of_memory_factor
         self.out_of_memory_ceiling = out_of_memory_ceiling
         self.skip_on_exit_code = skip_on_exit_code
-        self.on_finish_action = _one_of(ON_FINISH_ACTIONS, on_finish_action, "on_finish_action")
-        self.on_kill_action = _one_of(ON_KILL_ACTIONS, on_kill_action, "on_kill_action")
+        self.on_finish_action = one_of(ON_FINISH_ACTIONS, on_finish_action, "on_finish_action")
+        self.on_kill_action = one_of(ON_KILL_ACTIONS, on_kill_action, "on_kill_action")
         self.durable = next(
             (each for each in (durable, reattach_on_restart) if each is not None), True
         )
         self.callbacks = _listed(callbacks)
         self.progress_callback = progress_callback
-        self.deferrable = _default_deferrable() if deferrable is None else deferrable
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.trigger_kwargs = trigger_kwargs
         polled = {
             "startup_check_interval_seconds": startup_check_interval_seconds,
@@ -368,7 +368,7 @@ def plain(value: Any) -> Any:
     return to_manifest(value)
 
 
-def _one_of(allowed: Sequence[str], value: str, name: str) -> str:
+def one_of(allowed: Sequence[str], value: str, name: str) -> str:
     given = str(getattr(value, "value", value))  # an enum of the same words does as well
     if given not in allowed:
         raise ValueError(f"{name} is {given!r}, but must be one of {', '.join(allowed)}.")
@@ -381,7 +381,7 @@ def _listed(callbacks: Any) -> list[Any]:
     return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
 
-def _default_deferrable() -> bool:
+def default_deferrable() -> bool:
     from airflow.sdk.configuration import conf
 
     default: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
