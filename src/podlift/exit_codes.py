@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+MEMORY_GROWS = "PODLIFT_MEMORY_GROWS"
+"""Variable by which a worker is told that a task which runs out of memory gets another pod."""
+
 
 class ExitCode(IntEnum):
     """The worker's exit codes; from 64 to 78 they are those of ``sysexits.h``.
@@ -27,6 +30,9 @@ class ExitCode(IntEnum):
     """The workload was sealed with a key that this pod does not have."""
     NO_KEY = 78
     """The pod was started without the key."""
+    OUT_OF_MEMORY = 79
+    """The task failed after one of its processes was killed for want of memory. Airflow has not
+    been told, because another pod may get more; only where ``MEMORY_GROWS`` is set."""
     STOPPED = 143
     """The pod was told to stop, and the task with it. Airflow has not been told: whoever looks
     after the pod knows whether this was the infrastructure's doing."""

@@ -15,6 +15,7 @@ from podlift.executor.execution import MEMORY, Execution
 from podlift.executor.seals import Seals
 from podlift.executor.templates import TemplateFiles
 from podlift.executor.workloads import facts_of
+from podlift.exit_codes import MEMORY_GROWS
 from podlift.kube.errors import KubeError
 from podlift.pods.building import BASE, BuiltPod, build_task_pod
 from podlift.pods.checking import check_pod
@@ -144,6 +145,8 @@ class Blueprints:
         given = {variable.get("name") for variable in _base(template).get("env") or ()}
         if self._deployment.settings.execution_api_server_url or API_VARIABLE not in given:
             environment.append({"name": API_VARIABLE, "value": self._deployment.api_url})
+        if self._deployment.settings.out_of_memory_factor > 1:
+            environment.append({"name": MEMORY_GROWS, "value": "1"})
         return environment
 
     def _out_of_sight(self, namespace: str) -> bool:

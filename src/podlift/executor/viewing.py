@@ -26,6 +26,8 @@ the creation is repeated, and Airflow refuses its pod, because it counts the tas
 nothing of it runs, Airflow's database decides whether another pod may.
 """
 
+_OUT_OF_MEMORY = "A process of the task was killed because container 'base' was out of memory."
+
 
 def see(pod: Pod, now: float, events: Sequence[Event] = (), fatal: Collection[str] = ()) -> PodSeen:
     """The observation that this pod makes at ``now``; its ``events`` as far as they are known.
@@ -54,6 +56,8 @@ def _trouble(
             return None
         # A sidecar may keep the pod from its end, which would say more.
         return Trouble(Cause.FAILED, f"Container {BASE!r} ended with exit code {code}.")
+    if diagnosis.cause is Cause.FAILED and code == ExitCode.OUT_OF_MEMORY:
+        diagnosis = Diagnosis.of(Cause.OUT_OF_MEMORY, _OUT_OF_MEMORY, BASE, code)
     cause = diagnosis.cause
     never_began = cause is Cause.FAILED and code in _WORKER_NEVER_BEGAN
     infrastructure = diagnosis.infrastructure or cause in _TAKEN_AWAY or never_began

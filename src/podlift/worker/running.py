@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from podlift.exit_codes import MEMORY_GROWS
 from podlift.worker.errors import WorkerError
+from podlift.worker.memory import MemoryNotice
 from podlift.worker.outcome import FAILED_STATES, ExitCode, exit_code_of
 from podlift.worker.stopping import StopNotice
 
@@ -80,21 +84,24 @@ def _is_final(error: Exception) -> bool:
 def _run_task(workload: ExecuteTask, server: str) -> ExitCode:
     from podlift import compat
 
-    observer, notice = StateObserver(), StopNotice()
-    with _client(server, workload.token, observer, notice) as client:
+    observer, stop = StateObserver(), StopNotice()
+    memory = MemoryNotice(os.environ.pop(MEMORY_GROWS, "") == "1")
+    with _client(server, workload.token, observer, (stop, memory)) as client:
         code = compat.supervise(workload, client, server)
-    return exit_code_of(observer.state, code, stopped=notice.given)
+    return exit_code_of(observer.state, code, stopped=stop.given, out_of_memory=memory.given)
 
 
-def _client(server: str, token: str, observer: StateObserver, notice: StopNotice) -> Client:
+def _client(
+    server: str, token: str, observer: StateObserver, notices: Iterable[StopNotice | MemoryNotice]
+) -> Client:
     import httpx
     from airflow.sdk.api.client import Client
 
     class DiscreetClient(Client):
-        """Does not tell Airflow of a failure that came of the pod being stopped."""
+        """Does not tell Airflow of a failure that may be none of the task's."""
 
         def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-            if _tells_failure(request) and notice.given:
+            if _tells_failure(request) and any(notice.given for notice in notices):
                 return httpx.Response(204, request=request)
             return super().send(request, **options)
 

@@ -124,6 +124,83 @@ def test_a_slow_scheduler_makes_no_room_for_a_task_that_another_one_runs_by_now(
     driver.no_pods()
 
 
+def test_a_slow_scheduler_creates_no_pod_of_a_task_that_another_one_has_run_by_now(
+    make_driver: MakeDriver,
+    start_scheduler: StartScheduler,
+    database: Database,
+    server: HoldingServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "5")
+    server.holds = (hold := Hold("POST", "/pods"),)
+    options = {"config_file": server.kubeconfig, "request_timeout": 1}
+    slow = start_scheduler(DEAD, database, **options, pod_creation_max_concurrency=1)
+    driver = make_driver(job_id=ONE)
+    tasks = [driver.task("echo once") for _ in range(3)]
+    slow.queue(*tasks)
+    assert hold.met.wait(20)
+    slow.stop()
+    for task, state in zip(tasks, ("queued", "queued", "failed"), strict=True):
+        database.set(str(task.ti.id), state=state, queued_by_job_id=ONE)
+    orphans = [left_behind(task, "queued") for task in tasks[:2]]
+    assert driver.executor.try_adopt_task_instances(orphans) == []
+    for task in tasks[:2]:
+        assert driver.end(task) == ("success", None)
+    driver.no_pods()  # their names are free again
+    server.holds = (hold := Hold("POST", "/pods"),)
+    slow.go_on()
+    until(lambda: slow.running() == 0)
+    assert not hold.met.is_set()
+    assert [slow.ends(task) for task in tasks] == [[], [], []]
+
+
+def test_a_pod_that_a_slow_scheduler_created_late_is_where_the_task_goes_on(
+    make_driver: MakeDriver, start_scheduler: StartScheduler, database: Database
+) -> None:
+    slow, driver = start_scheduler(DEAD, database), make_driver(job_id=ONE)
+    task = driver.task("sleep 3; echo once")
+    slow.queue(task)
+    pod = driver.pod("Running")
+    slow.stop()
+    database.set(str(task.ti.id), state="running", queued_by_job_id=ONE)
+    driver.queue(task)  # its pod would have the same name
+    driver.until(lambda: owner(driver).startswith(f"{ONE}-"))
+    assert [each["metadata"]["uid"] for each in driver.pods()] == [pod["metadata"]["uid"]]
+    assert driver.end(task) == ("success", None)
+    driver.no_pods()
+    assert driver.every_log().count("once") == 1
+    assert len(driver.ends(task)) == 1
+
+
+def test_a_worker_that_is_refused_gives_way_to_the_pod_in_which_the_task_runs(
+    make_driver: MakeDriver, start_scheduler: StartScheduler, database: Database
+) -> None:
+    slow, driver = start_scheduler(DEAD, database), make_driver(job_id=ONE)
+    task = driver.task('case "$HOSTNAME" in *-7) sleep 3; echo once;; *) exit 76;; esac')
+    slow.queue(task)
+    mine = driver.until(driver.pods)[0]
+    slow.stop()
+    metadata = mine["metadata"]
+    path = f"/api/v1/namespaces/{driver.namespace}/pods"
+    driver.cluster.request("DELETE", f"{path}/{metadata['name']}?gracePeriodSeconds=0")
+    driver.no_pods()
+    name = metadata["name"].removesuffix("1") + "7"
+    notes = {**metadata["annotations"], "podlift.dev/launch": "7", "podlift.dev/execution": "late"}
+    late = {"name": name, "labels": metadata["labels"], "annotations": notes}
+    spec = {key: mine["spec"][key] for key in ("containers", "restartPolicy")}
+    spec["containers"][0].pop("volumeMounts", None)
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": late, "spec": spec}
+    status, created = driver.cluster.request("POST", path, manifest)
+    assert status == 201, created
+    driver.pod("Running")
+    database.set(str(task.ti.id), state="running", queued_by_job_id=ONE)
+    driver.queue(task)
+    assert driver.end(task) == ("success", None)
+    driver.no_pods()
+    assert driver.every_log().count("once") == 1
+    assert len(driver.ends(task)) == 1
+
+
 def test_two_schedulers_mind_their_own_tasks(make_driver: MakeDriver, database: Database) -> None:
     one, other = make_driver(job_id=ONE), make_driver(job_id=OTHER)
     ours = [one.task(f"exit {number}") for number in range(4)]

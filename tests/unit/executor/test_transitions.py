@@ -175,6 +175,21 @@ def test_a_pod_that_is_lost_is_followed_by_another_a_limited_number_of_times(
     assert [verdict.sentence for verdict in one.reports] == ["why"]
 
 
+def test_a_task_that_loses_its_last_pod_fails_and_says_that_it_was_the_last() -> None:
+    life = pending(replaced=POLICY.infrastructure_retries).see(lost())
+    sentence = "evicted This was the 3rd pod; infrastructure_retries is 2."
+    assert life.done(KeepLog) == [KeepLog(Verdict(False, sentence, "evicted"))]
+
+
+def test_a_task_that_never_had_a_pod_has_lost_none_when_it_gets_one() -> None:
+    orphan = Record(
+        state=State.REQUEUEING, launch=0, again=Again.BEGIN, ended=True, verdict=Verdict(False, "")
+    )
+    life = Life(orphan).see(Requeued(True))
+    assert life.done(Create) == [Create(1)]
+    assert life.record.replaced == 0
+
+
 def test_airflow_is_asked_before_another_pod_may_begin_the_task() -> None:
     life = running().see(lost(), LogKept("evicted"))
     assert life.state == State.REQUEUEING.value
@@ -337,6 +352,17 @@ def test_a_pod_that_never_began_is_deleted_even_where_failed_pods_are_kept() -> 
     life.policy = Policy(delete_failed=False)
     life.see(PodSeen("a", 1.0, trouble=BAD_NAME), LogKept("bad"))
     assert life.done(Delete) == [Delete("a")]
+
+
+def test_a_deletion_of_which_nothing_is_heard_is_asked_for_again_once() -> None:
+    life = running().see(PodSeen("a", 2.0, started=True, exit_code=0), LogKept(""), Tick(3.0))
+    life.see(Tick(3.0 + POLICY.deleting_patience), Tick(4.0 + POLICY.deleting_patience))
+    assert life.done(Delete) == [Delete("a")] * 2
+
+
+def test_a_task_taken_back_before_its_next_pod_was_asked_for_is_over_at_once() -> None:
+    life = running().see(lost(), LogKept(""), Requeued(True), Revoked())
+    assert life.record.state is State.GONE
 
 
 def test_ended_pods_are_kept_where_that_is_asked_for() -> None:

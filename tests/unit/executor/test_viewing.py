@@ -9,6 +9,7 @@ import pytest
 from podlift.executor.state import PodSeen, Trouble
 from podlift.executor.viewing import see
 from podlift.exit_codes import ExitCode
+from podlift.pods.causes import Cause
 from podlift.pods.reading import read_pod
 
 
@@ -95,6 +96,13 @@ def test_a_pod_that_the_node_refuses_is_the_infrastructures_fault() -> None:
 def test_a_worker_that_could_not_begin_the_task_may_be_followed_by_another(code: ExitCode) -> None:
     seen = see(pod("Failed", {"terminated": {"exitCode": int(code)}}), 1.0)
     assert trouble_of(seen).infrastructure
+
+
+def test_a_worker_whose_task_was_killed_for_want_of_memory_says_so() -> None:
+    ended = pod("Failed", {"terminated": {"exitCode": int(ExitCode.OUT_OF_MEMORY)}})
+    trouble = trouble_of(see(ended, 1.0))
+    assert (trouble.cause, trouble.infrastructure) == (Cause.OUT_OF_MEMORY, False)
+    assert "memory" in trouble.sentence
 
 
 @pytest.mark.parametrize("code", [ExitCode.FAILED, ExitCode.NO_WORKLOAD, ExitCode.NO_KEY])
