@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``kubernetes`` says, and the form in which it is filled in.
+"""What an Airflow connection of type ``kubernetes`` says.
 
 Pure: from the connection's extra fields and a hook's arguments to one frozen ``Settings``.
 """
@@ -127,31 +127,3 @@ def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     if not isinstance(value, Mapping):
         raise InvalidConnection(f"The connection's field {name} does not hold a mapping.")
     return value
-
-
-def _field(label: str, kind: str = "string", **more: str) -> dict[str, Any]:
-    return {"label": label, "schema": {"type": [kind, "null"], **more}}
-
-
-CONNECTION_TYPE: dict[str, Any] = {
-    "connection-type": "kubernetes",
-    "hook-class-name": "podlift.hooks.kubernetes.KubernetesHook",
-    "hook-name": "Kubernetes Cluster Connection",
-    "conn-fields": {
-        "in_cluster": _field("In cluster configuration", "boolean"),
-        "kube_config_path": _field("Kube config path"),
-        "kube_config": _field("Kube config (JSON or YAML)", format="password"),
-        "namespace": _field("Namespace"),
-        "cluster_context": _field("Cluster context"),
-        "disable_verify_ssl": _field("Do not verify the server's certificate", "boolean"),
-        "disable_tcp_keepalive": _field("Disable TCP keepalive", "boolean"),
-        f"{_SIDECAR}image": _field("XCom sidecar image"),
-        f"{_SIDECAR}resources": _field("XCom sidecar resources (JSON)"),
-        f"{_SIDECAR}security_context": _field("XCom sidecar security context (JSON)"),
-    },
-    "ui-field-behaviour": {
-        "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
-        "relabeling": {},
-    },
-}
-"""The connection's form, as Airflow's provider metadata describes it (Airflow 3.2 and later)."""
