@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from podlift.callbacks import KubernetesPodOperatorCallback
 from podlift.operators.running import Begun
@@ -16,6 +17,7 @@ from podlift.triggers.pod import KubernetesPodTrigger
 from podlift.triggers.telling import Telling
 
 if TYPE_CHECKING:
+    from podlift.hooks.kubernetes import KubernetesHook
     from podlift.operators.pod import KubernetesPodOperator
 
 _GRACE = 60.0
@@ -48,12 +50,26 @@ def trigger_for(
         manifest=begun.launch.first,
         launch=begun.launch.number,
         options=msgspec.to_builtins(options),
-        hook=operator.hook().arguments(),
+        hook=_hook_arguments(operator.hook()),
         telling=msgspec.to_builtins(telling or Telling()),
         deadline=deadline,
         trigger_kwargs=operator.trigger_kwargs,
     )
     return trigger, timeout
+
+
+def _hook_arguments(hook: KubernetesHook) -> dict[str, Any]:
+    """How the triggerer reaches the cluster; a connection that does not exist it need not ask for.
+
+    The first question for a connection costs a triggerer many seconds.
+    """
+    arguments = hook.arguments()
+    try:
+        if hook.conn_id:
+            hook.get_connection(hook.conn_id)
+    except AirflowNotFoundException:
+        arguments["conn_id"] = None
+    return arguments
 
 
 def telling_of(operator: KubernetesPodOperator, base: str) -> Telling | None:

@@ -17,6 +17,9 @@ from podlift.runs.positions import Places
 TOLD = "podlift.dev/told"
 
 _SHORTEST = 1.0
+_LAG = 1.0
+"""Seconds from telling a line until it is noted. The process that writes the log is another one: a
+line that was told but never written would be lost, one that was not noted only comes again."""
 _IN_TIME = 3.0
 """Seconds that a note may take where a process is told to end."""
 
@@ -84,6 +87,7 @@ async def _note_now_and_then(
         if now == last:
             pause = min(_SHORTEST, every)  # after a quiet while the next line is noted soon
             continue
+        await asyncio.sleep(_LAG)
         try:
             await note(client, pod, now)
         except KubeError as error:

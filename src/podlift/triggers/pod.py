@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class KubernetesPodTrigger(BaseTrigger):
         self.deadline = deadline
         self.trigger_kwargs = dict(trigger_kwargs or {})
         self._pod: Pod | None = None
+        self._parent = os.getppid()
         self._has_fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -144,11 +146,14 @@ class KubernetesPodTrigger(BaseTrigger):
         places = noted(view.pod)
         try:
             return await run.see_to_its_end(view, places)
+        except asyncio.CancelledError:
+            # The process that writes the log may have died and taken along what was told last:
+            # then it is better told again than never.
+            if os.getppid() == self._parent and not view.gone:
+                await note_in_time(run.client, view.pod, places, run.listener)
+            raise
         finally:
             self._pod = view.pod
-            if not view.gone:
-                # Whoever goes on, this process again or another, must know what was told.
-                await note_in_time(run.client, view.pod, places, run.listener)
 
     def _pod_run(self, cluster: SharedCluster, pod: Pod) -> PodRun:
         # The worker that goes on with the task reads the result: there it is needed.

@@ -1,0 +1,140 @@
+"""What it costs a triggerer to wait for a thousand pods, beside the standard provider's trigger.
+
+    python -m bench.triggerer [--pods 1000] [--standard FOLDER ...]
+
+The pods name a node that nobody plays; their status is written by hand. ``--standard`` names the
+folders in which apache-airflow-providers-cncf-kubernetes and what it needs were installed
+(``pip install --target``); without it only Podlift is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import Unmeasured
+from bench.bed import local_cluster, namespace_in
+from podlift.kube import PODS, Client, Patch
+from podlift.pods.labels import Identity, annotations_of, labels_of
+
+_AT_ONCE = 20
+_SECONDS = 300.0
+
+
+def pod(number: int, namespace: str) -> dict[str, Any]:
+    identity = Identity(dag_id="bench", task_id=f"t{number}", run_id="r", ti_id=f"ti-{number}")
+    container = {"name": "base", "image": "bench", "command": ["true"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"bench-{number}",
+            "namespace": namespace,
+            "labels": labels_of(identity, component="operator"),
+            "annotations": annotations_of(identity),
+        },
+        "spec": {"containers": [container], "nodeName": "nobody", "restartPolicy": "Never"},
+    }
+
+
+def status(phase: str, state: dict[str, Any]) -> dict[str, Any]:
+    container = {
+        "name": "base",
+        "image": "bench",
+        "imageID": "",
+        "ready": phase == "Running",
+        "started": True,
+        "restartCount": 0,
+        "state": state,
+    }
+    return {"status": {"phase": phase, "containerStatuses": [container]}}
+
+
+_NOW = "2026-01-01T00:00:00Z"
+RUNNING = status("Running", {"running": {"startedAt": _NOW}})
+ENDED = status(
+    "Succeeded",
+    {
+        "terminated": {
+            "exitCode": 0,
+            "reason": "Completed",
+            "startedAt": _NOW,
+            "finishedAt": _NOW,
+        }
+    },
+)
+
+
+async def for_all(client: Client, namespace: str, number: int, body: dict[str, Any]) -> None:
+    """Write a status to all pods, some at a time."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def write(name: str) -> None:
+        async with places:
+            await client.patch(PODS, name, namespace, body, how=Patch.MERGE, subresource="status")
+
+    await asyncio.gather(*(write(f"bench-{each}") for each in range(number)))
+
+
+async def measure(
+    kind: str, client: Client, kubeconfig: Path, number: int, folders: Sequence[str]
+) -> dict[str, float]:
+    """One triggerer's figures, with pods of its own."""
+    async with namespace_in(kubeconfig) as namespace:
+        for each in range(number):
+            await client.create(PODS, pod(each, namespace))
+        await for_all(client, namespace, number, RUNNING)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.triggerer_run", kind, str(kubeconfig), namespace),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": ":".join(folders)},
+        )
+        try:
+            figures = await _line(process)
+            began = time.monotonic()
+            await for_all(client, namespace, number, ENDED)
+            written = time.monotonic() - began
+            figures |= await _line(process)
+            return figures | {"written": written, "ends": time.monotonic() - began}
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _line(process: asyncio.subprocess.Process) -> dict[str, float]:
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), _SECONDS)
+    if not line:
+        raise Unmeasured("the triggerer's process ended before it said anything")
+    found: dict[str, float] = json.loads(line)
+    return found
+
+
+async def main(number: int, folders: Sequence[str]) -> None:
+    async with local_cluster() as bed:
+        for kind in ("podlift", "standard") if folders else ("podlift",):
+            found = await measure(kind, bed.client, bed.kubeconfig, number, folders)
+            print(
+                f"{kind:9} {found['waiting']:5.0f} pods waited for: "
+                f"{found['cpu'] * 100:6.2f} % of a core, {found['memory'] / 2**20:6.1f} MiB; "
+                f"{found['succeeded']:.0f} ends told {found['ends']:.1f} s after the first was "
+                f"written ({found['written']:.1f} s to write all), "
+                f"{found['cpu_of_ends'] / number * 1000:.2f} ms of CPU each",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pods", type=int, default=1000)
+    parser.add_argument("--standard", nargs="+", default=[], metavar="FOLDER")
+    given = parser.parse_args()
+    asyncio.run(main(given.pods, given.standard))
