@@ -32,6 +32,9 @@ _VOLUME = "xcom"
 _MARK = "podlift-result"
 _LIMIT = 9_500_000
 """Characters of base64: with the node's own marks on every line just under 10 MiB."""
+_MOST = 256 << 20
+"""Bytes of a file that is looked at: to pack more takes longer than a container gets to end."""
+_ELSEWHERE = "Write it to a volume or an object store, and return where it is."
 
 # Only what busybox has. `wait` ends when the signal comes; sleep alone would hold it back. Some
 # runtimes lose what a container prints right before its end, hence the pause.
@@ -39,11 +42,14 @@ _SCRIPT = f"""
 say() {{ echo "{_MARK} $*"; }}
 hand_over() {{
   if ! [ -e {FILE} ]; then say missing; return; fi
-  if ! gzip -c {FILE} > {FOLDER}/.podlift.gz; then say unreadable; return; fi
+  if ! [ -f {FILE} ] || ! [ -r {FILE} ]; then say unreadable; return; fi
+  size=$(wc -c < {FILE})
+  if [ "$size" -gt {_MOST} ]; then say huge "$size"; return; fi
+  if ! reason=$(gzip -c {FILE} 2>&1 > {FOLDER}/.podlift.gz); then say failed $reason; return; fi
   base64 {FOLDER}/.podlift.gz | tr -d '\\n' > {FOLDER}/.podlift.b64
-  size=$(wc -c < {FOLDER}/.podlift.b64)
-  if [ "$size" -gt {_LIMIT} ]; then say large "$(wc -c < {FILE})" "$size"; return; fi
-  say begin "$(wc -c < {FILE})" "$(sha256sum {FILE} | cut -d ' ' -f 1)"
+  packed=$(wc -c < {FOLDER}/.podlift.b64)
+  if [ "$packed" -gt {_LIMIT} ]; then say large "$size" "$packed"; return; fi
+  say begin "$size" "$(sha256sum {FILE} | cut -d ' ' -f 1)"
   fold -w 8000 {FOLDER}/.podlift.b64
   echo
   say end
@@ -61,10 +67,18 @@ def with_sidecar(
     resources: Manifest | None = None,
     security_context: Manifest | None = None,
 ) -> Manifest:
-    """The manifest with the sidecar, and its folder mounted into the base container."""
+    """The manifest with the sidecar, and its folder mounted into the base container.
+
+    What the base container mounts there already, both share.
+    """
     manifest = copy.deepcopy(manifest)
     spec = manifest["spec"]
-    mount = {"name": _VOLUME, "mountPath": FOLDER}
+    container = next(each for each in spec["containers"] if each["name"] == base)
+    mounts = container.get("volumeMounts", [])
+    mount = next((each for each in mounts if each["mountPath"].rstrip("/") == FOLDER), None)
+    if mount is None:
+        mount = {"name": _VOLUME, "mountPath": FOLDER}
+        container["volumeMounts"] = [*mounts, mount]
     sidecar: Manifest = {
         "name": CONTAINER,
         "image": image or IMAGE,
@@ -75,12 +89,10 @@ def with_sidecar(
     }
     if security_context:
         sidecar["securityContext"] = security_context
-    spec["initContainers"] = [sidecar, *spec.get("initContainers", ())]
-    spec["volumes"] = [*spec.get("volumes", ()), {"name": _VOLUME, "emptyDir": {}}]
-    for container in spec["containers"]:
-        mounts = container.get("volumeMounts", [])
-        if container["name"] == base and all(each["mountPath"] != FOLDER for each in mounts):
-            container["volumeMounts"] = [*mounts, mount]
+    # Sidecars end in the reverse order and share the time that they get: ours is to end first.
+    spec["initContainers"] = [*spec.get("initContainers", ()), sidecar]
+    if all(each["name"] != mount["name"] for each in spec.get("volumes", ())):
+        spec["volumes"] = [*spec.get("volumes", ()), {"name": mount["name"], "emptyDir": {}}]
     return manifest
 
 
@@ -103,14 +115,21 @@ def unpack(log: bytes) -> bytes | None:
             return None
         case [["unreadable"]]:
             raise ResultNotRead(
-                f"{FILE} cannot be read by the container {CONTAINER}: let the task make it "
+                f"{FILE} is no file that the container {CONTAINER} can read: let the task make it "
                 "readable for others, or run both as the same user."
+            )
+        case [["failed", *reason]]:
+            raise ResultNotRead(
+                f"{FILE} could not be packed by the container {CONTAINER}: {' '.join(reason)}."
+            )
+        case [["huge", size]]:
+            raise ResultNotRead(
+                f"{FILE} holds {int(size):,} bytes, where {_MOST:,} are taken at most. {_ELSEWHERE}"
             )
         case [["large", size, packed]]:
             raise ResultNotRead(
                 f"{FILE} holds {int(size):,} bytes, {int(packed):,} when packed for the way "
-                f"through the log, where {_LIMIT:,} fit. Write it to a volume or an object "
-                "store, and return where it is."
+                f"through the log, where {_LIMIT:,} fit. {_ELSEWHERE}"
             )
         case [["begin", size, checksum], ["end"]]:
             return _decode(b"".join(lines[marks[0] + 1 : marks[1]]), int(size), checksum)

@@ -140,7 +140,7 @@ def test_no_line_of_the_log_is_lost_or_repeated(
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(
     task: Callable[..., Task], proxied: Callable[..., CuttingProxy]
 ) -> None:
-    away = float(os.environ.get("PODLIFT_TEST_AWAY", "3"))
+    away = float(os.environ.get("SECONDS_AWAY", "3"))
     script = (
         f"for i in $(seq 1 {10 * away + 20:.0f}); do echo line $i; sleep 0.1; done; echo 7 > {FILE}"
     )
