@@ -54,7 +54,7 @@ def job_manifest(
     """
     job = _template(template)
     metadata, spec = job.setdefault("metadata", {}), job.setdefault("spec", {})
-    of_pods = spec.pop("template", None) or {}
+    of_pods = spec.pop("template", {})
     pod = operator_manifest(
         {name: value for name, value in parameters.items() if name != "active_deadline_seconds"},
         identity=identity,
