@@ -40,23 +40,23 @@ def test_what_is_announced_is_there() -> None:
         assert getattr(importlib.import_module(module), name).__name__ == name
 
 
-def test_every_module_with_something_to_announce_is_announced() -> None:
+def test_every_operator_and_trigger_is_announced() -> None:
     info = get_provider_info()
-    for kind, endings in (("operators", ("Operator",)), ("triggers", ("Trigger",))):
-        announced = {name for each in info[kind] for name in each["python-modules"]}
-        found = {
-            name for name, member in _public_classes(f"podlift.{kind}") if member.endswith(endings)
-        }
-        assert announced == found
+    for kind, ending in (("operators", "Operator"), ("triggers", "Trigger")):
+        announced = [name for each in info[kind] for name in each["python-modules"]]
+        found = {member for name in announced for member in vars(importlib.import_module(name))}
+        there = {name for name in _public_classes(f"podlift.{kind}") if name.endswith(ending)}
+        assert there
+        assert there <= found
 
 
-def _public_classes(package: str) -> Iterator[tuple[str, str]]:
-    """The modules of a package and the public classes that each of them defines."""
+def _public_classes(package: str) -> Iterator[str]:
+    """The public classes that the modules of a package define."""
     for each in pkgutil.iter_modules(importlib.import_module(package).__path__):
         module = importlib.import_module(f"{package}.{each.name}")
         for name, member in inspect.getmembers(module, inspect.isclass):
             if member.__module__ == module.__name__ and not name.startswith("_"):
-                yield module.__name__, name
+                yield name
 
 
 def test_airflow_shows_the_form_of_a_connection_without_importing_the_hook() -> None:

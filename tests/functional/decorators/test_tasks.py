@@ -60,7 +60,6 @@ def test_a_function_runs_in_its_pod_and_its_result_comes_back(in_pod: InPod, log
     @in_pod(env_vars={"GREETING": "hello"})
     def greet(whom: str, *, ds: str | None = None) -> dict[str, str]:
         import os
-        import platform
 
         print("greeting", whom)
         return {"text": f"{os.environ['GREETING']}, {whom}", "ds": str(ds)}
