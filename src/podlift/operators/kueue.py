@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podlift.operators.job import KubernetesJobOperator
-
-QUEUE = "kueue.x-k8s.io/queue-name"
-"""The label by which Kueue knows what belongs into which queue.
-
-https://kueue.sigs.k8s.io/docs/tasks/run/jobs/
-"""
+from podlift.pods.queues import QUEUE
 
 
 class KubernetesStartKueueJobOperator(KubernetesJobOperator):
     """Run a Job that Kueue admits when there is room: ``KubernetesJobOperator`` with a queue.
 
-    The Job is created suspended; Kueue resumes it, and the task's log says that it waits.
+    The Job is created suspended; Kueue resumes it, and the task's log says that it waits. A single
+    pod needs no operator of its own: give it the label ``kueue.x-k8s.io/queue-name``.
+
+    https://kueue.sigs.k8s.io/docs/tasks/run/jobs/
 
     :param queue_name: the LocalQueue, in the Job's namespace. (templated)
     """
@@ -51,3 +49,6 @@ class KubernetesInstallKueueOperator:
             "Podlift does not install Kueue: that needs a cluster administrator's rights and a "
             "download at run time. Install it once with helm, as Kueue's documentation says."
         )
+
+
+__all__ = ["QUEUE", "KubernetesInstallKueueOperator", "KubernetesStartKueueJobOperator"]

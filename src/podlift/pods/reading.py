@@ -13,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from podlift.pods.plain import Manifest
+from podlift.pods.queues import QUEUE
 
 Quantity: TypeAlias = str | int | float
 
@@ -243,12 +244,21 @@ def pending_reason(pod: Pod, events: Iterable[Event] = ()) -> str | None:
     return _not_scheduled(pod) or _waiting_container(pod) or _preparing(pod, list(events))
 
 
+def is_queued(pod: Pod) -> bool:
+    """Whether Kueue holds the pod back until its queue has room, however long that takes."""
+    scheduled = condition(pod, "PodScheduled")
+    gated = scheduled is not None and scheduled.reason == "SchedulingGated"
+    return gated and QUEUE in pod.metadata.labels
+
+
 def _not_scheduled(pod: Pod) -> str | None:
     scheduled = condition(pod, "PodScheduled")
     if scheduled is None:
         return None if pod.spec.node_name else "waiting for the scheduler"
     if scheduled.status == "True":
         return None
+    if is_queued(pod):
+        return f"held back by Kueue until its queue {pod.metadata.labels[QUEUE]!r} has room"
     if scheduled.reason == "SchedulingGated":
         return f"held back by its scheduling gates: {scheduled.message}"
     return f"no node takes it: {scheduled.message or scheduled.reason}"

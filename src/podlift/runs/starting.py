@@ -10,6 +10,7 @@ from podlift.pods.reading import (
     has_started,
     is_deleted,
     is_finished,
+    is_queued,
     pending_reason,
 )
 from podlift.runs.listening import Listener
@@ -21,13 +22,15 @@ async def wait_for_start(view: PodView, options: RunOptions, listener: Listener)
     """Return None when the base container has started or never will.
 
     Otherwise its time has passed: that to be given a node, or from then on that to start. How
-    long it was, in seconds, is returned.
+    long it was, in seconds, is returned. What a pod waits in a queue of Kueue does not count.
     """
     base, began, told = options.base, time.monotonic(), ""
     scheduled: float | None = None
     while not (has_started(view.pod, base) or is_over(view, base)):
         if scheduled is None and view.pod.spec.node_name:
             scheduled = time.monotonic()
+        if is_queued(view.pod):
+            began = time.monotonic()  # its time begins when it is let go
         reason = pending_reason(view.pod, view.events) or ""
         if reason and reason != told and options.tell_startup_events:
             listener.info(f"The pod is pending: {reason}")
@@ -38,8 +41,9 @@ async def wait_for_start(view: PodView, options: RunOptions, listener: Listener)
             else (scheduled, options.startup_timeout)
         )
         remaining = since + timeout - time.monotonic()
-        if remaining <= 0 or not await view.change(remaining):
+        if remaining <= 0:
             return timeout
+        await view.change(remaining)
     if has_started(view.pod, base):
         node = view.pod.spec.node_name
         listener.info(f"Container {base!r} has started" + (f" on node {node}." if node else "."))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from podlift.pods.queues import QUEUE
 from podlift.pods.reading import (
     Event,
     decode_pod,
@@ -14,8 +15,10 @@ from podlift.pods.reading import (
     has_started,
     is_deleted,
     is_finished,
+    is_queued,
     latest_event,
     pending_reason,
+    read_pod,
 )
 
 from .conftest import Recording
@@ -155,3 +158,12 @@ def test_the_latest_event_counts_by_whatever_time_it_carries() -> None:
     assert latest_event(events, ("a", "b", "c")) is events[1]
     assert latest_event(events, ("a", "c")) is events[2]
     assert latest_event(events, ("d",)) is None
+
+
+def test_a_pod_in_a_queue_of_kueue_is_told_as_such() -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    manifest = {"metadata": {"labels": {QUEUE: "q"}}, "status": {"conditions": [gated]}}
+    assert is_queued(read_pod(manifest))
+    assert pending_reason(read_pod(manifest)) == "held back by Kueue until its queue 'q' has room"
+    assert not is_queued(read_pod({"status": {"conditions": [gated]}}))
+    assert not is_queued(read_pod({"metadata": {"labels": {QUEUE: "q"}}}))
