@@ -34,6 +34,7 @@ _LIMIT = 9_500_000
 """Characters of base64: with the node's own marks on every line just under 10 MiB."""
 _MOST = 256 << 20
 """Bytes of a file that is looked at: to pack more takes longer than a container gets to end."""
+_TIME = 30
 _ELSEWHERE = "Write it to a volume or an object store, and return where it is."
 
 # Only what busybox has. `wait` ends when the signal comes; sleep alone would hold it back. Some
@@ -69,7 +70,8 @@ def with_sidecar(
 ) -> Manifest:
     """The manifest with the sidecar, and its folder mounted into the base container.
 
-    What the base container mounts there already, both share.
+    What the base container mounts there already, both share. The pod gets 30 seconds to end if it
+    has less: it is in this time that the result is handed over.
     """
     manifest = copy.deepcopy(manifest)
     spec = manifest["spec"]
@@ -91,6 +93,9 @@ def with_sidecar(
         sidecar["securityContext"] = security_context
     # Sidecars end in the reverse order and share the time that they get: ours is to end first.
     spec["initContainers"] = [*spec.get("initContainers", ()), sidecar]
+    spec["terminationGracePeriodSeconds"] = max(
+        _TIME, spec.get("terminationGracePeriodSeconds", _TIME)
+    )
     if all(each["name"] != mount["name"] for each in spec.get("volumes", ())):
         spec["volumes"] = [*spec.get("volumes", ()), {"name": mount["name"], "emptyDir": {}}]
     return manifest

@@ -51,6 +51,12 @@ def test_a_volume_of_the_same_name_is_taken() -> None:
     assert with_sidecar(pod(volumes=[volume]), "base")["spec"]["volumes"] == [volume]
 
 
+@pytest.mark.parametrize(("given", "granted"), [(0, 30), (1, 30), (45, 45), (None, 30)])
+def test_there_is_time_to_hand_over(given: int | None, granted: int) -> None:
+    spec = pod() if given is None else pod(terminationGracePeriodSeconds=given)
+    assert with_sidecar(spec, "base")["spec"]["terminationGracePeriodSeconds"] == granted
+
+
 LOG = b"""podlift-result begin 2 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 H4sIAAAAAAAAA6uuBQBDv6ajAgAAAA==
 podlift-result end
