@@ -50,6 +50,15 @@ def _left_behind(pod: Pod, identity: Identity) -> Identity | None:
     return found if same else None
 
 
+def has_forerunners(manifest: Manifest) -> bool:
+    """Whether a pod of an earlier try may be there, which is not worth a question at the first.
+
+    The first try's own pod is found by its name. Pure.
+    """
+    identity = identity_of(read_pod(manifest))
+    return identity is not None and identity.try_number > 1
+
+
 async def find(
     client: Client, manifest: Manifest, patience: float, listener: Listener, *, durable: bool
 ) -> tuple[Pod | None, list[Pod]]:

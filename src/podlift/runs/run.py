@@ -15,7 +15,7 @@ from podlift.pods.reading import Pod, has_started
 from podlift.runs.cleaning import delete, is_to_be_deleted
 from podlift.runs.creating import create
 from podlift.runs.ending import wait_for_end
-from podlift.runs.finding import find, mark_judged
+from podlift.runs.finding import find, has_forerunners, mark_judged
 from podlift.runs.following import tail_of
 from podlift.runs.listening import Listener, Moment
 from podlift.runs.noting import note_in_time, noted, noting
@@ -77,11 +77,13 @@ class PodRun:
         """
         launch = Launch(manifest, self.options)
         patience = self.options.schedule_timeout
-        pod, others = await find(
-            self.client, manifest, patience, self.listener, durable=self.options.durable
-        )
-        for other in others:
-            await self._make_room(self.view(other))
+        pod: Pod | None = None
+        if has_forerunners(manifest):
+            pod, others = await find(
+                self.client, manifest, patience, self.listener, durable=self.options.durable
+            )
+            for other in others:
+                await self._make_room(self.view(other))
         if pod is None:
             pod = await self.create(manifest)
         else:

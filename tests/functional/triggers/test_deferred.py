@@ -39,7 +39,8 @@ class Moments(KubernetesPodOperatorCallback):
 
     @classmethod
     def on_pod_completion(cls, *, pod: Any, **kwargs: Any) -> None:
-        cls.seen.append(f"completion of a pod that has {pod.status.phase.lower()}")
+        code = pod.status.container_statuses[0].state.terminated.exit_code
+        cls.seen.append(f"completion with {code}")
 
     @classmethod
     def on_pod_cleanup(cls, **kwargs: Any) -> None:
@@ -178,7 +179,7 @@ def test_callbacks_are_called_on_the_worker_and_lines_where_they_are_told(
         "hello (async)",
         "resuming after success",
         "starting",
-        "completion of a pod that has succeeded",
+        "completion with 0",
         "cleanup",
     ]
 
