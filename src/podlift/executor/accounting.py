@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from podlift.executor import metrics
 from podlift.executor.census import count
 from podlift.executor.execution import Execution
-from podlift.executor.state import Created, LogKept, Observation, Record, Requeued, State
+from podlift.executor.observations import Created, LogKept, Observation, Requeued
+from podlift.executor.state import Record, State
 
 _INTERVAL = 10.0
 """Seconds between two reports of levels."""

@@ -7,28 +7,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from podlift.executor.effects import Announce, Create, Delete, LookAtEvents, Tell
 from podlift.executor.ending import Step, create_next, delete, end, gone, judge, run
-from podlift.executor.state import (
-    Announce,
-    Create,
+from podlift.executor.observations import (
     CreateBegun,
     Created,
     CreateDelayed,
     CreateRefused,
-    Delete,
-    LookAtEvents,
     NameTaken,
     PodGone,
     PodSeen,
-    Policy,
-    Record,
     Revoked,
-    State,
-    Tell,
     Tick,
-    Trouble,
-    Verdict,
 )
+from podlift.executor.state import Policy, Record, State, Trouble, Verdict
 from podlift.pods.causes import Cause
 
 _GONE_PENDING = Trouble(

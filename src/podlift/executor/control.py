@@ -18,8 +18,21 @@ from podlift.executor.census import count, page
 from podlift.executor.creating import Creator
 from podlift.executor.deleting import Deleter
 from podlift.executor.disputes import Disputes
+from podlift.executor.effects import (
+    Announce,
+    Create,
+    Delete,
+    Effect,
+    Forget,
+    KeepLog,
+    LookAtEvents,
+    Report,
+    Requeue,
+    Tell,
+)
 from podlift.executor.errands import Errands
 from podlift.executor.execution import EXECUTION, Execution, execution_for, execution_of
+from podlift.executor.hearing import Hearing
 from podlift.executor.keeping import Keeper
 from podlift.executor.messages import (
     Announced,
@@ -32,38 +45,19 @@ from podlift.executor.messages import (
     Told,
 )
 from podlift.executor.metadata import Metadata
+from podlift.executor.observations import NameTaken, Observation, Released, Revoked, Tick
 from podlift.executor.policies import policy_of
 from podlift.executor.remote_logging import RemoteLogging
 from podlift.executor.seals import Seals
 from podlift.executor.sight import Sight
-from podlift.executor.state import (
-    Announce,
-    Create,
-    Delete,
-    Effect,
-    Forget,
-    KeepLog,
-    LookAtEvents,
-    NameTaken,
-    Observation,
-    PodGone,
-    Released,
-    Report,
-    Requeue,
-    Revoked,
-    State,
-    Tell,
-    Tick,
-)
+from podlift.executor.state import State
 from podlift.executor.tasks import Tasks
 from podlift.executor.transitions import needs_time, reduce
-from podlift.executor.viewing import see
 from podlift.executor.workloads import CONNECTION_TEST, TASK
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
 from podlift.pods.causes import Cause
-from podlift.pods.labels import EXECUTOR, LAUNCH, adoptions_of, identity_of
-from podlift.pods.reading import Pod, is_deleted
+from podlift.pods.reading import Pod
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +79,11 @@ class Control:
         self._client = client
         self._deployment = deployment
         self._policy = policy_of(settings)
-        self._fatal = frozenset(settings.worker_pod_pending_fatal_container_state_reasons)
         self._tasks = tasks
         self.notify = notify
         self._executions: dict[str, Execution] = {}
         self._latest: dict[str, Execution] = {}
         self._timed: dict[str, Execution] = {}
-        self.unheld: asyncio.Queue[WatchEvent[Pod]] = asyncio.Queue()
-        """What the watch tells of pods that no execution holds, for whoever clears them away."""
         self._blueprints = Blueprints(deployment, Seals(client, settings.seal_secret_name))
         self.sight = Sight(client, settings.namespace)
         self.keeper = Keeper(client, folder, settings.kept_log_limit, RemoteLogging(folder))
@@ -114,6 +105,7 @@ class Control:
             client, self.observe, _DELETES_AT_ONCE, settings.delete_option_kwargs
         )
         self.accounts = Accounts(asyncio.get_running_loop().time)
+        self.hearing = Hearing(self, tasks, self._blueprints, deployment)
 
     # What the scheduler asks for
 
@@ -147,7 +139,7 @@ class Control:
             known.number = max(known.number, execution.number)
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
-        self.see(execution, pod)
+        self.hearing.see(execution, pod)
 
     def revive(self, execution: Execution) -> None:
         """Go on with an execution of which there is no pod: Airflow is asked to let it have one."""
@@ -186,37 +178,13 @@ class Control:
         else:
             self.observe(execution, observation)
 
-    def watched(self, event: WatchEvent[Pod]) -> None:
-        """Something happened to a pod that Podlift manages: maybe one of ours."""
-        pod = event.object
-        if pod is None:
-            self._tasks.spawn(self.errands.look_for_the_unseen())
-            return
-        self._heed(event, pod)
-        if not self.holds(pod):
-            self.unheld.put_nowait(event)
-
-    def _heed(self, event: WatchEvent[Pod], pod: Pod) -> None:
-        execution = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
-        if execution is None:
-            self._other_pod(event, pod)
-        elif not self._is_ours(execution, pod):
-            self.release(execution)
-        elif not _is_present(execution, pod):
-            pass  # the last of a pod whose place another one has taken
-        elif event.kind == "DELETED":
-            self._last_seen(execution, pod)
-            self.observe(execution, PodGone(pod.metadata.uid))
-        else:
-            self.see(execution, pod)
-
     def holds(self, pod: Pod) -> bool:
         """Whether the pod belongs to an execution that is not over."""
-        return pod.metadata.annotations.get(EXECUTION, "") in self._executions
+        return self.holder_of(pod) is not None
 
     def is_done_with(self, pod: Pod) -> bool:
         """Whether the end of the pod's execution was reported already, or is not to be."""
-        known = self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
+        known = self.holder_of(pod)
         return known is not None and known.record.silent
 
     def release(self, execution: Execution) -> None:
@@ -254,43 +222,18 @@ class Control:
         """All that are not forgotten."""
         return list(self._executions.values())
 
+    def holder_of(self, pod: Pod) -> Execution | None:
+        """The execution that the pod was made for, if we have it."""
+        return self._executions.get(pod.metadata.annotations.get(EXECUTION, ""))
+
+    def latest(self, ti_id: str) -> Execution | None:
+        """The last execution of a task instance that we have."""
+        return self._latest.get(ti_id)
+
     def describe(self, now: float) -> str:
         """How things stand, for a person; from any thread."""
         census = count(list(self._executions.values()), now)
         return page(census, self.creator.rate, self.accounts.lag)
-
-    def _other_pod(self, event: WatchEvent[Pod], pod: Pod) -> None:
-        """A pod of an earlier execution: it matters if the present one waits for it to go."""
-        identity = identity_of(pod)
-        execution = self._latest.get(identity.ti_id) if identity else None
-        if execution is None or execution.record.uid != pod.metadata.uid:
-            return
-        gone = event.kind == "DELETED"
-        now = asyncio.get_running_loop().time()
-        self.observe(execution, PodGone(pod.metadata.uid) if gone else see(pod, now))
-
-    def _is_ours(self, execution: Execution, pod: Pod) -> bool:
-        # A pod whose annotations somebody took away has no other owner than us.
-        own = self._deployment.executor_id
-        if pod.metadata.annotations.get(EXECUTOR, own) == own:
-            return True
-        return adoptions_of(pod) < execution.adoptions  # from before we took it over
-
-    def see(self, execution: Execution, pod: Pod) -> None:
-        if execution.pod is None:
-            self.accounts.first_seen(execution)
-        self._last_seen(execution, pod)
-        now = asyncio.get_running_loop().time()
-        seen = see(pod, now, execution.events, self._fatal)
-        self.observe(execution, seen)
-        if seen.trouble and self._deployment.settings.seal_secret_name in seen.trouble.sentence:
-            self._tasks.spawn(self._blueprints.restore_key(pod.metadata.namespace))
-        if is_deleted(pod) and execution.record.state is State.RUNNING:
-            self.keeper.follow(execution)  # its log goes with it
-
-    def _last_seen(self, execution: Execution, pod: Pod) -> None:
-        if execution.record.uid in ("", pod.metadata.uid):
-            execution.pod = pod
 
     # What is to be done
 
@@ -348,10 +291,4 @@ class Control:
         if self._latest.get(execution.ti_id) is execution:
             del self._latest[execution.ti_id]
         if execution.pod is not None:  # it may have been left, and no event may ever come of it
-            self.unheld.put_nowait(WatchEvent("MODIFIED", execution.pod))
-
-
-def _is_present(execution: Execution, pod: Pod) -> bool:
-    """Whether it is the pod of the execution's present launch."""
-    present = str(execution.record.launch)
-    return pod.metadata.annotations.get(LAUNCH, present) == present
+            self.hearing.unheld.put_nowait(WatchEvent("MODIFIED", execution.pod))

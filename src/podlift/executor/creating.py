@@ -9,13 +9,10 @@ from contextlib import suppress
 
 from podlift.executor import metrics
 from podlift.executor.blueprints import Blueprints
+from podlift.executor.effects import Create
 from podlift.executor.errors import TemplateError
 from podlift.executor.execution import EXECUTION, Execution
-from podlift.executor.pacing import Pace
-from podlift.executor.queueing import Queue
-from podlift.executor.sight import Sight
-from podlift.executor.state import (
-    Create,
+from podlift.executor.observations import (
     CreateBegun,
     Created,
     CreateDelayed,
@@ -23,6 +20,9 @@ from podlift.executor.state import (
     NameTaken,
     Observation,
 )
+from podlift.executor.pacing import Pace
+from podlift.executor.queueing import Queue
+from podlift.executor.sight import Sight
 from podlift.executor.tasks import Tasks
 from podlift.kube.client import Client
 from podlift.kube.errors import (

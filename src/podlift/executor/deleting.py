@@ -9,7 +9,7 @@ import random
 from podlift.executor import metrics
 from podlift.executor.creating import Observe
 from podlift.executor.execution import EXECUTION, Execution
-from podlift.executor.state import DeleteRefused, PodGone
+from podlift.executor.observations import DeleteRefused, PodGone
 from podlift.kube.client import Client
 from podlift.kube.errors import Conflict, KubeError, NotFound
 from podlift.kube.pacing import Backoff

@@ -22,8 +22,9 @@ from msgspec.structs import replace
 from podlift.executor.claiming import Claims, Taken, job_of
 from podlift.executor.execution import EXECUTION, Execution
 from podlift.executor.metadata import Metadata, TaskState
+from podlift.executor.observations import NameTaken
 from podlift.executor.patience import patiently
-from podlift.executor.state import NameTaken, State
+from podlift.executor.state import State
 from podlift.executor.uptime import uptime
 from podlift.executor.workloads import TASK
 from podlift.kube.client import Client

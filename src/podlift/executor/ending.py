@@ -8,28 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from podlift.executor.state import (
-    Again,
-    Create,
-    Delete,
-    Effect,
-    Forget,
-    KeepLog,
-    LogKept,
-    PodGone,
-    PodSeen,
-    Policy,
-    Record,
-    Report,
-    Requeue,
-    Requeued,
-    Revoked,
-    State,
-    Tell,
-    Tick,
-    Trouble,
-    Verdict,
-)
+from podlift.executor.effects import Create, Delete, Effect, Forget, KeepLog, Report, Requeue, Tell
+from podlift.executor.observations import LogKept, PodGone, PodSeen, Requeued, Revoked, Tick
+from podlift.executor.state import Again, Policy, Record, State, Trouble, Verdict
 from podlift.pods.causes import Cause
 
 Step: TypeAlias = tuple[Record, list[Effect]]

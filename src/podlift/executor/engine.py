@@ -189,7 +189,7 @@ class Engine:
         assert self._control is not None
         async with aclosing(self._control.sight.watch(namespace)) as events:
             async for event in events:
-                self._control.watched(event)
+                self._control.hearing.watched(event)
                 if (pod := event.object) and (event.kind == "DELETED" or is_finished(pod)):
                     self._control.creator.freed(pod.metadata.namespace)
 

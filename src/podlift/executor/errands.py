@@ -16,9 +16,10 @@ from podlift.executor.events import events_of
 from podlift.executor.execution import Execution
 from podlift.executor.messages import Told
 from podlift.executor.metadata import Answer, Metadata
+from podlift.executor.observations import LogKept, PodGone, Requeued
 from podlift.executor.patience import patiently
 from podlift.executor.requeueing import Requeuer
-from podlift.executor.state import LogKept, PodGone, Requeued, State, Verdict
+from podlift.executor.state import State, Verdict
 from podlift.executor.uptime import uptime
 from podlift.executor.workloads import TASK
 from podlift.exit_codes import ExitCode
@@ -59,7 +60,7 @@ class Errands:
         events = await events_of(self._client, pod)
         if execution.pod is not None and execution.pod.metadata.uid == pod.metadata.uid:
             execution.events = events
-            self._control.see(execution, execution.pod)
+            self._control.hearing.see(execution, execution.pod)
 
     async def look_for_the_unseen(self) -> None:
         """All pods have been listed: what came and went since the last list was never told."""

@@ -66,7 +66,7 @@ class _Known:
 
 
 class Sweeper:
-    """Hears from ``control.unheld`` of pods that no execution holds, and removes what may go."""
+    """Hears of pods that no execution holds, and removes what may go."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class Sweeper:
         wait = None if first == float("inf") else max(0.0, first - _now())
         try:
             async with asyncio.timeout(wait):
-                self._note(await self._control.unheld.get())
+                self._note(await self._control.hearing.unheld.get())
         except TimeoutError:
             pass
-        while not self._control.unheld.empty():
-            self._note(self._control.unheld.get_nowait())
+        while not self._control.hearing.unheld.empty():
+            self._note(self._control.hearing.unheld.get_nowait())
 
     def _note(self, event: WatchEvent[Pod]) -> None:
         pod = event.object

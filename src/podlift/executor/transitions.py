@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from podlift.executor import beginning as b
 from podlift.executor import ending as e
 from podlift.executor.ending import Step
-from podlift.executor.state import (
+from podlift.executor.observations import (
     CreateBegun,
     Created,
     CreateDelayed,
@@ -31,14 +31,12 @@ from podlift.executor.state import (
     Observation,
     PodGone,
     PodSeen,
-    Policy,
-    Record,
     Released,
     Requeued,
     Revoked,
-    State,
     Tick,
 )
+from podlift.executor.state import Policy, Record, State
 
 Handler: TypeAlias = Callable[[Record, Any, Policy], Step]
 

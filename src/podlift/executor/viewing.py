@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from podlift.executor.state import PodSeen, Trouble
+from podlift.executor.observations import PodSeen
+from podlift.executor.state import Trouble
 from podlift.exit_codes import ExitCode
 from podlift.pods.building import BASE
 from podlift.pods.diagnosis import Cause, Diagnosis, diagnose

@@ -10,7 +10,8 @@ import pytest
 from podlift.executor import metrics
 from podlift.executor.accounting import Accounts
 from podlift.executor.execution import Execution
-from podlift.executor.state import Created, LogKept, Record, Requeued, State, Verdict
+from podlift.executor.observations import Created, LogKept, Requeued
+from podlift.executor.state import Record, State, Verdict
 from podlift.pods.labels import Identity
 
 

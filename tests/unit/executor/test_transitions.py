@@ -9,38 +9,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podlift.executor.state import (
-    Again,
+from podlift.executor.effects import (
     Announce,
     Create,
+    Delete,
+    Effect,
+    Forget,
+    KeepLog,
+    LookAtEvents,
+    Report,
+    Requeue,
+    Tell,
+)
+from podlift.executor.observations import (
     CreateBegun,
     Created,
     CreateDelayed,
     CreateRefused,
-    Delete,
     DeleteRefused,
-    Effect,
-    Forget,
-    KeepLog,
     LogKept,
-    LookAtEvents,
     NameTaken,
     Observation,
     PodGone,
     PodSeen,
-    Policy,
-    Record,
     Released,
-    Report,
-    Requeue,
     Requeued,
     Revoked,
-    State,
-    Tell,
     Tick,
-    Trouble,
-    Verdict,
 )
+from podlift.executor.state import Again, Policy, Record, State, Trouble, Verdict
 from podlift.executor.transitions import TABLE, needs_time, reduce
 
 POLICY = Policy(infrastructure_retries=2)

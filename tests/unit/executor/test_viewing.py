@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from podlift.executor.state import PodSeen, Trouble
+from podlift.executor.observations import PodSeen
+from podlift.executor.state import Trouble
 from podlift.executor.viewing import see
 from podlift.exit_codes import ExitCode
 from podlift.pods.causes import Cause

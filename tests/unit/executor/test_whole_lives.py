@@ -20,32 +20,30 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from podlift.executor.state import (
+from podlift.executor.effects import (
     Create,
-    CreateBegun,
-    Created,
-    CreateDelayed,
     Delete,
     Effect,
     Forget,
     KeepLog,
-    LogKept,
     LookAtEvents,
+    Report,
+    Requeue,
+)
+from podlift.executor.observations import (
+    CreateBegun,
+    Created,
+    CreateDelayed,
+    LogKept,
     Observation,
     PodGone,
     PodSeen,
-    Policy,
-    Record,
     Released,
-    Report,
-    Requeue,
     Requeued,
     Revoked,
-    State,
     Tick,
-    Trouble,
-    Verdict,
 )
+from podlift.executor.state import Policy, Record, State, Trouble, Verdict
 from podlift.executor.transitions import reduce
 
 EVICTED = Trouble("evicted", "evicted", infrastructure=True)
