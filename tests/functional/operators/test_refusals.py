@@ -144,7 +144,7 @@ def test_a_log_that_may_not_be_read_does_not_change_the_outcome(
     )
     silent = gated("echo unheard")
     silent.run()
-    assert any("The log cannot be read" in line for line in silent.log.lines)
+    assert any("The log of container 'base' cannot be read" in line for line in silent.log.lines)
 
 
 def test_a_pod_that_may_not_be_watched_is_not_left_behind(gate: Gate, gated: MakeTask) -> None:
