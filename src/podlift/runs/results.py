@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from contextlib import aclosing
 from typing import Any
 
 from podlift.kube import PODS, Client, KubeError, NotFound, Patch
@@ -26,9 +27,7 @@ async def read_result(client: Client, view: PodView) -> str | None:
     To be called when the base container has ended; ``view`` must be kept current. Raises
     ``ResultNotRead`` in a sentence.
     """
-    deadline = time.monotonic() + _PATIENCE
-    await _see_the_sidecar_end(client, view, deadline)
-    content = unpack(await _whole_log(client, view.pod, deadline))
+    content = unpack(await _handed_over(client, view, time.monotonic() + _PATIENCE))
     if content is None or not content.strip():
         return None
     return _checked(content)
@@ -47,6 +46,41 @@ def _checked(content: bytes) -> str:
         first = content.lstrip().split(b"\n", 1)[0][:_SHOWN].decode("utf-8", "replace")
         raise ResultNotRead(f"{FILE} is not JSON ({error}). It begins with: {first}") from error
     return text
+
+
+async def _handed_over(client: Client, view: PodView, deadline: float) -> bytes:
+    """The sidecar's log, as soon as it is whole.
+
+    That the sidecar has ended, a node may say late: when other sidecars have ended too.
+    """
+    following = asyncio.ensure_future(_follow(client, view.pod))
+    ending = asyncio.ensure_future(_see_the_sidecar_end(client, view, deadline))
+    try:
+        await asyncio.wait({following, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if following.done() and (log := following.result()):
+            return log
+        await ending
+    finally:
+        following.cancel()
+        ending.cancel()
+        await asyncio.gather(following, ending, return_exceptions=True)
+    return await _whole_log(client, view.pod, deadline)
+
+
+async def _follow(client: Client, pod: Pod) -> bytes:
+    """The log when it is whole; nothing if the connection ends before."""
+    metadata = pod.metadata
+    log = bytearray()
+    pieces = client.log_pieces(metadata.name, metadata.namespace, CONTAINER, follow=True)
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                log += piece
+                if is_whole(log):
+                    return bytes(log)
+    except KubeError:
+        return b""  # once the sidecar has ended, the log is read again
+    return b""
 
 
 async def _see_the_sidecar_end(client: Client, view: PodView, deadline: float) -> None:

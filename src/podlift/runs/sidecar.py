@@ -35,6 +35,8 @@ _LIMIT = 9_500_000
 _MOST = 256 << 20
 """Bytes of a file that is looked at: to pack more takes longer than a container gets to end."""
 _TIME = 30
+_LAST = 1000
+"""Bytes that hold the last line."""
 _ELSEWHERE = "Write it to a volume or an object store, and return where it is."
 
 # Only what busybox has. `wait` ends when the signal comes; sleep alone would hold it back. Some
@@ -101,10 +103,14 @@ def with_sidecar(
     return manifest
 
 
-def is_whole(log: bytes) -> bool:
+def is_whole(log: bytes | bytearray) -> bool:
     """Whether the sidecar has printed all that it has to say."""
-    last = log.rstrip(b"\n").rpartition(b"\n")[2]
-    return last.startswith(_MARK.encode()) and not last.startswith(f"{_MARK} begin".encode())
+    last = log[-_LAST:].removesuffix(b"\n").rpartition(b"\n")[2]
+    return (
+        log.endswith(b"\n")
+        and last.startswith(_MARK.encode())
+        and not last.startswith(f"{_MARK} begin".encode())
+    )
 
 
 def unpack(log: bytes) -> bytes | None:

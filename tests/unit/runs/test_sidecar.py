@@ -80,4 +80,5 @@ def test_a_log_of_which_something_is_missing_gives_no_other_result(one: int, oth
 @pytest.mark.parametrize("said", ["missing", "end", "large 1 2", "huge 1", "unreadable", "failed"])
 def test_a_log_is_whole_with_its_last_word(said: str) -> None:
     assert is_whole(f"podlift-result {said}\n".encode())
+    assert not is_whole(f"podlift-result {said}".encode()), "more of it may come"
     assert not is_whole(b"podlift-result begin 1 2\nH4sI")
