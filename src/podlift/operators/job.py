@@ -145,25 +145,21 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
         self, context: Context, client: Client, namespace: str, hook: KubernetesHook
     ) -> tuple[Resource, Manifest]:
         from podlift.kube import JOBS
+        from podlift.operators.job_manifest import pod_of, with_pod
         from podlift.operators.running import identity_in
 
         listener, _ = self._listeners(client, context)
         await listener.client_created()
         manifest = self.build(identity_in(context), namespace, hook.xcom_sidecar())
-        return JOBS, await self._changed(listener, manifest)
-
-    async def _changed(self, listener: Any, manifest: Manifest) -> Manifest:
-        """The Job, its pod's template as the callbacks leave it."""
-        template = manifest["spec"]["template"]
-        pod = await listener.manifest_created({"apiVersion": "v1", "kind": "Pod", **template})
-        manifest["spec"]["template"] = {field: pod[field] for field in ("metadata", "spec")}
-        return manifest
+        pod = await listener.manifest_created(pod_of(manifest["spec"]["template"]))
+        return JOBS, with_pod(manifest, pod)
 
     def build(
         self, identity: Identity, namespace: str, sidecar: Mapping[str, Any] | None = None
     ) -> Manifest:
         """The Job's manifest. Raises ``PodNotCreated`` for parameters that make none."""
-        from podlift.operators.job_manifest import job_manifest
+        from podlift.operators.job_manifest import COMPONENT_JOB, job_manifest, pod_of, with_pod
+        from podlift.operators.policies import after_policies
         from podlift.pods.errors import InvalidManifest
 
         try:
@@ -177,10 +173,10 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
                 pod_templates=self._templates(),
                 labels=self.job_labels(),
             )
+            pod = pod_of(manifest["spec"]["template"])
             if self.do_xcom_push:
-                spec = manifest["spec"]
-                spec["template"] = self._with_sidecar(spec["template"], sidecar or {})
-            return manifest
+                pod = self._with_sidecar(pod, sidecar or {})
+            return with_pod(manifest, after_policies(pod, identity, COMPONENT_JOB))
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid Job: {error}") from error
 

@@ -61,7 +61,7 @@ def job_manifest(
         namespace=metadata.get("namespace") or namespace,
         default_name=default_name,
         base=base,
-        templates=[_pod_of(of_pods), *pod_templates],
+        templates=[pod_of(of_pods), *pod_templates],
     )
     own = pod.pop("metadata")
     of_pod = own["labels"] | {COMPONENT: COMPONENT_JOB}
@@ -115,7 +115,14 @@ def _name_of(pod_templates: Sequence[Manifest]) -> str | None:
     return next(filter(None, reversed(names)), None)
 
 
-def _pod_of(template: Any) -> Manifest:
+def with_pod(job: Manifest, pod: Manifest) -> Manifest:
+    """The Job with this pod as its template."""
+    template = {field: pod[field] for field in ("metadata", "spec")}
+    return {**job, "spec": {**job["spec"], "template": template}}
+
+
+def pod_of(template: Any) -> Manifest:
+    """The pod that a Job's template stands for. Raises ``InvalidManifest``."""
     if not isinstance(template, dict):
         raise InvalidManifest("spec.template", "must be a mapping")
     pod = {field: template[field] for field in ("metadata", "spec") if field in template}

@@ -231,6 +231,7 @@ class KubernetesPodOperator(PodParameters):
     ) -> Manifest:
         """The pod's manifest. Raises ``PodNotCreated`` for parameters that make none."""
         from podlift.operators.manifest import operator_manifest
+        from podlift.operators.policies import after_policies
         from podlift.pods.errors import InvalidManifest
 
         try:
@@ -242,7 +243,9 @@ class KubernetesPodOperator(PodParameters):
                 base=self.base_container_name,
                 templates=self._templates(),
             )
-            return self._with_sidecar(manifest, sidecar or {}) if self.do_xcom_push else manifest
+            if self.do_xcom_push:
+                manifest = self._with_sidecar(manifest, sidecar or {})
+            return after_policies(manifest, identity)
         except InvalidManifest as error:
             raise PodNotCreated(f"The task's parameters make no valid pod: {error}") from error
 
