@@ -89,7 +89,7 @@ async def measure(
     """One triggerer's figures, with pods of its own."""
     async with namespace_in(kubeconfig) as namespace:
         for each in range(number):
-            await client.create(PODS, pod(each, namespace))
+            await client.create(PODS, pod(each, namespace), namespace)
         await for_all(client, namespace, number, RUNNING)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bench.triggerer_run", kind, str(kubeconfig), namespace),
@@ -111,11 +111,11 @@ async def measure(
 
 async def _line(process: asyncio.subprocess.Process) -> dict[str, float]:
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), _SECONDS)
-    if not line:
-        raise Unmeasured("the triggerer's process ended before it said anything")
-    found: dict[str, float] = json.loads(line)
-    return found
+    while line := await asyncio.wait_for(process.stdout.readline(), _SECONDS):
+        if line.startswith(b"{"):  # else it is Airflow that logs
+            found: dict[str, float] = json.loads(line)
+            return found
+    raise Unmeasured("the triggerer's process ended before it said anything")
 
 
 async def main(number: int, folders: Sequence[str]) -> None:
