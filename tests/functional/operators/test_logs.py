@@ -136,3 +136,12 @@ def test_what_was_written_before_a_pod_was_deleted_is_told(task: MakeTask, clust
         outcome.result(timeout=60)
     assert deleted.log.lines.count("ready") == 1
     assert deleted.log.lines.count("told to end") == 1, deleted.log.text
+
+
+def test_what_a_program_wrote_that_a_signal_killed_is_told_and_the_signal_named(
+    task: MakeTask,
+) -> None:
+    killed = task("echo before; ulimit -t 1; while true; do :; done")
+    with pytest.raises(PodFailed, match=r"was killed by SIGKILL \(exit code 137\)"):
+        killed.run()
+    assert killed.log.lines.count("before") == 1
