@@ -364,3 +364,17 @@ def task_state(ti: Any) -> str | None:
     key = ti.task_id if map_index < 0 else f"{ti.task_id}_{map_index}"
     state: str | None = found.get(ti.run_id, {}).get(key)
     return state
+
+
+async def extra_of(connection: Any) -> dict[str, Any]:
+    """The extra fields of an Airflow connection, without holding up the event loop.
+
+    Airflow masks what is secret in them, which means a message to its supervisor; Airflow 3.3 can
+    do that in async code.
+    """
+    if hasattr(connection, "aextra_dejson"):
+        found: dict[str, Any] = await connection.aextra_dejson()
+        return found
+    from asgiref.sync import sync_to_async
+
+    return dict(await sync_to_async(lambda: connection.extra_dejson)())

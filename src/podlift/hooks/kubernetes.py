@@ -12,8 +12,6 @@ from podlift.hooks.official import OfficialClients
 from podlift.hooks.settings import Settings, settings_of
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection as AirflowConnection
-
     from podlift.kube import Client, Connection
 
 
@@ -77,24 +75,28 @@ class KubernetesHook(OfficialClients):
         """What arguments and connection say, read once. Raises ``InvalidConnection``."""
         if self._settings is None:
             try:
-                connection = self.get_connection(self.conn_id) if self.conn_id else None
+                extra = self.get_connection(self.conn_id).extra_dejson if self.conn_id else {}
             except AirflowNotFoundException:
                 if self.conn_id != self.default_conn_name:
                     raise
-                connection = None
-            self._settings = self._read(connection)
+                extra = {}
+            self._settings = settings_of(extra, **self._arguments)
         return self._settings
 
     async def read(self) -> Settings:
         """``settings``, without holding up the event loop: to be awaited first in a trigger."""
         if self._settings is None:
+            from podlift.compat import extra_of
+
             try:
-                connection = await self.aget_connection(self.conn_id) if self.conn_id else None
+                extra = {}
+                if self.conn_id:
+                    extra = await extra_of(await self.aget_connection(self.conn_id))
             except AirflowNotFoundException:
                 if self.conn_id != self.default_conn_name:
                     raise
-                connection = None
-            self._settings = self._read(connection)
+                extra = {}
+            self._settings = settings_of(extra, **self._arguments)
         return self._settings
 
     def arguments(self) -> dict[str, Any]:
@@ -160,9 +162,6 @@ class KubernetesHook(OfficialClients):
             version = await client.server_version()
         where = f"{connection.server} ({connection.source})"
         return f"Kubernetes {version['gitVersion']} answers at {where}."
-
-    def _read(self, connection: AirflowConnection | None) -> Settings:
-        return settings_of(connection.extra_dejson if connection else {}, **self._arguments)
 
 
 def _trusting(access: Any) -> Any:
