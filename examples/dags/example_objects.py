@@ -45,8 +45,8 @@ with DAG("example_objects", schedule=None, catchup=False, tags=["podlift"]):
     look = KubernetesPodExecOperator(
         task_id="look",
         pod_name=NAME,
-        command=["sh", "-c", "cat; echo in $HOSTNAME"],
-        stdin="some words, from the task's parameters\n",
+        command=["sh", "-c", "cat; echo; echo in $HOSTNAME"],
+        stdin="words of {{ dag.dag_id }}",
         retries=5,  # the pod may take a moment to run
         retry_delay=1,
     )

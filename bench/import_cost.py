@@ -1,0 +1,52 @@
+"""What importing each public module costs a DAG file, over Airflow itself.
+
+    python -m bench.import_cost [OTHER_MODULE...]
+
+Every process that reads DAG files has imported Airflow and found its providers before, so that is
+where the clock starts. Each figure is the smallest of several fresh processes, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = (
+    "podlift.operators",
+    "podlift.operators.job",
+    "podlift.operators.resource",
+    "podlift.operators.exec",
+    "podlift.operators.kueue",
+    "podlift.operators.custom_object",
+    "podlift.decorators",
+    "podlift.hooks.kubernetes",
+)
+_PROCESSES = 5
+_CODE = """
+import time
+from airflow.sdk import DAG, BaseHook, BaseOperator, task
+import airflow.sdk.exceptions
+task.bash
+began = time.perf_counter()
+import {}
+print((time.perf_counter() - began) * 1000)
+"""
+
+
+def cost_of(module: str) -> float:
+    """Milliseconds that the import takes."""
+    command = [sys.executable, "-c", _CODE.format(module)]
+    found = []
+    for _ in range(_PROCESSES):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found.append(float(done.stdout.splitlines()[-1]))
+    return min(found)
+
+
+def main() -> None:
+    for module in (*MODULES, *sys.argv[1:]):
+        print(f"{module:40} {cost_of(module):8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
