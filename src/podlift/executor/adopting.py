@@ -24,13 +24,15 @@ from podlift.executor.messages import Adopt, Dropped, Notice, Orphan, Revoke
 from podlift.executor.metadata import Metadata
 from podlift.executor.patience import patiently
 from podlift.executor.state import Again, Record, State, Verdict
+from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.errors import Forbidden, NotFound
 from podlift.kube.resources import PODS
+from podlift.pods.building import BASE
 from podlift.pods.causes import Cause
 from podlift.pods.diagnosis import has_succeeded
 from podlift.pods.labels import TI_ID, Identity, identity_of, selector_for
-from podlift.pods.reading import Pod
+from podlift.pods.reading import Pod, exit_code, is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -237,6 +239,8 @@ def _of_a_former_execution(pod: Pod, orphan: Orphan) -> bool:
     """Whether the task instance was queued again after this pod had done its part.
 
     A worker ends with success once Airflow knows what became of its task. One that is still queued
-    then was deferred or rescheduled meanwhile, and its next pod was never made.
+    then was deferred or rescheduled meanwhile, and its next pod was never made. Nor does a failed
+    task stay queued: Airflow took it back just when it began, and has not let it end.
     """
-    return orphan.queued and has_succeeded(pod)
+    ended = has_succeeded(pod) or (is_finished(pod) and exit_code(pod, BASE) == ExitCode.FAILED)
+    return orphan.queued and ended

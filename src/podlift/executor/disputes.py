@@ -71,15 +71,15 @@ def whose(row: TaskState | None, try_number: int, job_id: int) -> Whose:
 def has_its_place(pod: Pod, execution: Execution, state: str | None) -> bool:
     """Whether the pod, which is another execution's, does what this one's pod was to do.
 
-    That is so if it runs the task, or is about to begin it. One that has started while Airflow
-    has the task queued may be of a former execution, which was deferred and is shutting down.
+    That is so if Airflow has the task running, which it cannot do in ours. While the task is queued
+    the pod may be of a former execution, which was deferred and is shutting down; that it has not
+    started means nothing, because its node may be late to say so.
     """
     notes = pod.metadata.annotations
     if notes.get(TI_ID) != execution.ti_id or notes.get(EXECUTION, execution.id) == execution.id:
         return False
-    if is_finished(pod) or is_deleted(pod):
-        return False
-    return state == TaskInstanceState.RUNNING or not has_started(pod, BASE)
+    living = not is_finished(pod) and not is_deleted(pod)
+    return living and state == TaskInstanceState.RUNNING
 
 
 class Disputes:
@@ -171,20 +171,31 @@ class Disputes:
     def _is_replacing(self, execution: Execution, uid: str) -> bool:
         return execution.record.state is State.REPLACING and execution.record.uid == uid
 
-    async def give_way(self, execution: Execution) -> bool:
-        """If the task runs in another pod, go on with that one; returns whether it does."""
+    async def give_way(self, execution: Execution, *, adopting: bool = False) -> bool:
+        """If the task runs in another pod, go on with that one; returns whether it does.
+
+        When ``adopting``, the transaction that makes the task ours may still be under way.
+        """
         if self._job is None or execution.whose.workload != TASK:
             return False
         rows = await self._metadata.task_states([execution.ti_id])
-        return await self._prefer(execution, rows)
+        return await self._prefer(execution, rows, adopting=adopting)
 
     async def _prefer(
-        self, execution: Execution, rows: Mapping[str, TaskState], uid: str = ""
+        self,
+        execution: Execution,
+        rows: Mapping[str, TaskState],
+        uid: str = "",
+        *,
+        adopting: bool = False,
     ) -> bool:
         """Take a pod that has our pod's place; with a ``uid``, only that one."""
         assert self._job is not None
         row = rows.get(execution.ti_id)
-        if whose(row, execution.whose.try_number, self._job) is not Whose.OURS or row is None:
+        if row is None or row.state != TaskInstanceState.RUNNING:
+            return False
+        ours = whose(row, execution.whose.try_number, self._job) is Whose.OURS
+        if not (ours or adopting):
             return False
         for pod in await self._pods_of(execution):
             if self._control.holds(pod) or (uid and pod.metadata.uid != uid):

@@ -19,7 +19,7 @@ from podlift.executor.metadata import Answer, Metadata
 from podlift.executor.observations import LogKept, PodGone, Requeued
 from podlift.executor.patience import patiently
 from podlift.executor.requeueing import Requeuer
-from podlift.executor.state import State, Verdict
+from podlift.executor.state import Again, State, Verdict
 from podlift.executor.uptime import uptime
 from podlift.executor.workloads import TASK
 from podlift.exit_codes import ExitCode
@@ -99,7 +99,13 @@ class Errands:
         if code == ExitCode.REFUSED and await self._disputes.give_way(execution):
             return
         since = uptime()
-        answer = await self._requeuer.ask(execution, launch)
+        # What never had a pod, as far as we know, runs in one that came after we looked for it.
+        podless = execution.record.again is Again.BEGIN
+        answer = await self._requeuer.ask(execution, launch, unless_running=podless)
+        if answer is Answer.RUNS:
+            if await self._disputes.give_way(execution, adopting=True):
+                return
+            answer = await self._requeuer.ask(execution, launch)
         if answer is Answer.TAKEN:
             self._control.release(execution)
             return

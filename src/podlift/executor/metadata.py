@@ -58,26 +58,35 @@ class Answer(Enum):
     """It is no longer this try that runs: it ended, was deferred, cleared or set by a person."""
     TAKEN = "taken"
     """Another scheduler, which is alive, has the task instance now."""
+    RUNS = "runs"
+    """It has begun in some pod."""
 
 
-def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = None) -> Answer:
+def requeue(
+    ti_id: str,
+    try_number: int,
+    pod_name: str,
+    job_id: int | None = None,
+    *,
+    unless_running: bool = False,
+) -> Answer:
     """Set a task instance back to queued, so that the pod ``pod_name`` may begin it anew.
 
     ``job_id`` is that of this scheduler: what a scheduler has that is gone becomes this one's, as
     when Airflow lets it take over. Repeating it gives the same answer. The task's retries are not
-    touched.
+    touched. With ``unless_running`` a task that runs is left alone.
     """
     owner = _owner_of(ti_id) if job_id is not None else None
     if owner not in (None, job_id) and live_jobs([owner]):
         return Answer.TAKEN
     # QUEUED too: the pod had started, but its worker had not said so to Airflow yet.
-    begun = (TaskInstanceState.RUNNING, TaskInstanceState.QUEUED)
+    running = () if unless_running else (TaskInstanceState.RUNNING,)
     statement = (
         update(TaskInstance)
         .where(
             TaskInstance.id == UUID(ti_id),
             TaskInstance.try_number == try_number,
-            TaskInstance.state.in_(begun),
+            TaskInstance.state.in_((*running, TaskInstanceState.QUEUED)),
         )
         .values(
             state=TaskInstanceState.QUEUED,
@@ -94,7 +103,17 @@ def requeue(ti_id: str, try_number: int, pod_name: str, job_id: int | None = Non
         changed = session.execute(statement).rowcount  # type: ignore[attr-defined]
     if changed:
         return Answer.DONE
-    return Answer.TAKEN if job_id and _owner_of(ti_id) not in (None, job_id, owner) else Answer.OVER
+    return _why_not(ti_id, try_number, (None, job_id, owner) if job_id is not None else None)
+
+
+def _why_not(ti_id: str, try_number: int, owners: Collection[int | None] | None) -> Answer:
+    found = task_states([ti_id]).get(ti_id)
+    if found is None:
+        return Answer.OVER
+    if owners is not None and found.job_id not in owners:
+        return Answer.TAKEN
+    runs = found.state == TaskInstanceState.RUNNING and found.try_number == try_number
+    return Answer.RUNS if runs else Answer.OVER
 
 
 def _owner_of(ti_id: str) -> int | None:
@@ -227,10 +246,18 @@ class Metadata:
     """The same for the engine's loop: in threads, and patient while the database is away."""
 
     async def requeue(
-        self, ti_id: str, try_number: int, pod_name: str, job_id: int | None
+        self,
+        ti_id: str,
+        try_number: int,
+        pod_name: str,
+        job_id: int | None,
+        *,
+        unless_running: bool = False,
     ) -> Answer:
         """As ``requeue``; ends with an answer only."""
-        return await self._patiently(lambda: requeue(ti_id, try_number, pod_name, job_id))
+        return await self._patiently(
+            lambda: requeue(ti_id, try_number, pod_name, job_id, unless_running=unless_running)
+        )
 
     async def workload_of(self, ti_id: str) -> ExecuteTask | None:
         """As ``workload_of``; ends with an answer only."""

@@ -15,11 +15,14 @@ class Requeuer:
         self._metadata = metadata
         self._job_id = job_of(executor_id)
 
-    async def ask(self, execution: Execution, launch: int) -> Answer:
+    async def ask(
+        self, execution: Execution, launch: int, *, unless_running: bool = False
+    ) -> Answer:
         """Whether the pod with this launch number may begin the execution's workload.
 
         With ``DONE`` the execution has its workload, also if it was adopted or had dropped it.
-        Callbacks and connection tests may begin at any time.
+        Callbacks and connection tests may begin at any time. ``RUNS`` is an answer only with
+        ``unless_running``.
         """
         if execution.whose.workload != TASK:
             return Answer.DONE
@@ -28,6 +31,7 @@ class Requeuer:
             execution.whose.try_number,
             execution.pod_name_of(launch),
             self._job_id,
+            unless_running=unless_running,
         )
         if answer is Answer.DONE and not await self._equip(execution):
             return Answer.OVER

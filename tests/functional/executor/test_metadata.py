@@ -69,6 +69,18 @@ def test_what_another_scheduler_has_taken_over_is_left_to_it(database: Database,
     assert metadata.requeue(ti, 1, "task-2", job_id=8) is Answer.DONE
 
 
+def test_what_was_left_by_a_dead_scheduler_becomes_this_ones(database: Database, ti: str) -> None:
+    assert metadata.requeue(ti, 1, "task-2", job_id=8) is Answer.DONE
+    assert database.row(ti).queued_by_job_id == 8
+
+
+def test_a_task_that_runs_is_left_alone_if_that_is_asked_for(database: Database, ti: str) -> None:
+    assert metadata.requeue(ti, 1, "task-2", job_id=7, unless_running=True) is Answer.RUNS
+    assert database.row(ti).state == "running"
+    database.set(ti, state="queued")
+    assert metadata.requeue(ti, 1, "task-2", job_id=7, unless_running=True) is Answer.DONE
+
+
 def test_a_task_that_waits_in_earnest_does_not_count_as_stuck(database: Database, ti: str) -> None:
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     other = str(uuid.uuid4())

@@ -247,13 +247,15 @@ def test_a_task_that_is_taken_back_while_its_pod_is_taken_over_leaves_no_pod(
     assert driver.executor.running == set()
 
 
-def test_a_pod_that_ended_well_does_not_stand_for_a_task_that_was_queued_again(
-    make_driver: MakeDriver, database: Database
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_pod_that_ended_does_not_stand_for_a_task_that_was_queued_again(
+    make_driver: MakeDriver, database: Database, code: int
 ) -> None:
-    # It was deferred, and resumed by a scheduler that died before it made the next pod. To report
-    # the first pod's success would fail the task: "finished, but the task instance is queued".
+    # It was deferred, or taken back just when it began, and queued again by a scheduler that died
+    # before it made the next pod. To report the first pod's end would fail the task: "finished, but
+    # the task instance is queued".
     dead = make_driver(job_id=DEAD, delete_worker_pods=False)
-    task = dead.task("sleep 1; echo was here")
+    task = dead.task(f"sleep 1; echo was here; exit {code}")
     dead.queue(task)
     dead.end(task)
     dead.executor.end()
@@ -262,5 +264,5 @@ def test_a_pod_that_ended_well_does_not_stand_for_a_task_that_was_queued_again(
     assert driver.executor.try_adopt_task_instances([left_behind(task, "queued")]) == []
     driver.pod("Running")
     assert driver.ends(task) == []
-    assert driver.end(task) == ("success", None)
+    assert driver.end(task)[0] == ("failed" if code else "success")
     assert driver.every_log().count("was here") == 2

@@ -67,8 +67,8 @@ def pod(
     [
         (pod(state=RUNNING), "running", True),
         (pod("Pending"), "running", True),
-        (pod("Pending"), "queued", True),
         # It may be of a former execution, which was deferred.
+        (pod("Pending"), "queued", False),
         (pod(state=RUNNING), "queued", False),
         (pod("Failed"), "running", False),
         (pod(state=RUNNING, deletionTimestamp="2026-01-01T00:00:00Z"), "running", False),
