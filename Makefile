@@ -30,21 +30,21 @@ unit: $(READY) ## Run the tests that need no server
 	$(BIN)/pytest --numprocesses=auto -m "not functional and not tools"
 
 functional: $(READY) ## Run the tests against the local cluster and real processes
-	$(BIN)/pytest $(PARALLEL) -m "functional and not tools and not postgres"
+	tests/twice $(BIN)/pytest $(PARALLEL) -m "functional and not tools and not postgres"
 
 test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap and PostgreSQL
-	PATH="$(dir $(HELM)):$$PATH" $(BIN)/pytest $(PARALLEL) -m "tools or postgres"
+	PATH="$(dir $(HELM)):$$PATH" tests/twice $(BIN)/pytest $(PARALLEL) -m "tools or postgres"
 
 # What touches Airflow, with the oldest one that Podlift runs with, in an environment of its own.
 OLDEST := .venv-airflow-3.2
 test-airflow-3.2: $(OLDEST)/.ready ## Run executor, worker and operator with Airflow 3.2
-	$(OLDEST)/bin/pytest $(PARALLEL) -m "not tools and not postgres" tests/unit/test_*.py \
+	tests/twice $(OLDEST)/bin/pytest $(PARALLEL) -m "not tools and not postgres" tests/unit/test_*.py \
 		tests/unit/executor tests/unit/worker tests/unit/operators tests/unit/commands tests/functional/worker tests/functional/commands \
 		$(addprefix tests/functional/executor/test_,$(addsuffix .py,lives adoption other_workloads pods_as_asked metrics metadata))
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
-ON := $(BIN)/pytest --cluster=$(or $(OWN),real)
+ON := tests/twice $(BIN)/pytest --cluster=$(or $(OWN),real)
 DURING := $(if $(OWN),,$(BIN)/python -m tests.real during)
 test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))
