@@ -160,7 +160,10 @@ class LogFollower:
                 node_tries -= not isinstance(error, ConnectionFailed | TooManyRequests)
                 gives_up = not node_tries or time.monotonic() + delay > deadline
                 if gives_up or not (error.transient or isinstance(error, BadRequest)):
-                    self._warn_of_gap(f"The end of the log could not be read: {error}")
+                    if isinstance(error, Forbidden):
+                        self._may_pass(error)  # says so
+                    else:
+                        self._warn_of_gap(f"The end of the log could not be read: {error}")
                     return
                 await asyncio.sleep(delay)
             else:
