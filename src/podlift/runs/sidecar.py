@@ -34,6 +34,7 @@ _LIMIT = 9_500_000
 """Characters of base64: with the node's own marks on every line just under 10 MiB."""
 _MOST = 256 << 20
 """Bytes of a file that is looked at: to pack more takes longer than a container gets to end."""
+_READY = f"{FOLDER}/.podlift.ready"
 _TIME = 30
 _LAST = 1000
 """Bytes that hold the last line."""
@@ -58,8 +59,12 @@ hand_over() {{
   say end
 }}
 trap 'hand_over; sleep 1; exit 0' TERM INT
+touch {_READY}
 while true; do sleep 3600 & wait $!; done
 """
+
+# A signal that comes before the trap is set would be lost; the base container starts after this.
+_WAIT = f"for i in $(seq 100); do [ -e {_READY} ] && exit; sleep 0.05; done; exit 0"
 
 
 def with_sidecar(
@@ -88,6 +93,7 @@ def with_sidecar(
         "image": image or IMAGE,
         "restartPolicy": "Always",
         "command": ["sh", "-c", _SCRIPT],
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", _WAIT]}}},
         "volumeMounts": [mount],
         "resources": RESOURCES if resources is None else resources,
     }

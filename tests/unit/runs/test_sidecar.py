@@ -57,6 +57,14 @@ def test_there_is_time_to_hand_over(given: int | None, granted: int) -> None:
     assert with_sidecar(spec, "base")["spec"]["terminationGracePeriodSeconds"] == granted
 
 
+def test_the_base_container_starts_when_the_signal_would_be_heard() -> None:
+    (container,) = with_sidecar(pod(), "base")["spec"]["initContainers"]
+    script, hook = container["command"][-1], container["lifecycle"]["postStart"]["exec"]["command"]
+    file = f"{FOLDER}/.podlift.ready"
+    assert script.index("trap ") < script.index(f"touch {file}") < script.index("while true")
+    assert f"[ -e {file} ]" in hook[-1]
+
+
 LOG = b"""podlift-result begin 2 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 H4sIAAAAAAAAA6uuBQBDv6ajAgAAAA==
 podlift-result end

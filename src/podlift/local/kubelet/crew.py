@@ -40,8 +40,9 @@ class Crew:
         return float(self._ledger.pod["spec"].get("terminationGracePeriodSeconds", 30))
 
     async def has_started_up(self, name: str) -> None:
-        """Wait until a container's startup probe has succeeded, or it has ended."""
+        """Wait until its hook is over and its startup probe has succeeded, or it has ended."""
         if name in self._watchers:
+            await self._watchers[name].hooked.wait()
             await self._watchers[name].started.wait()
 
     async def settle(self) -> None:

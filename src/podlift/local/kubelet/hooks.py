@@ -40,6 +40,8 @@ class Watcher:
         restart: Callable[[str], Awaitable[None]],
     ) -> None:
         self.started = asyncio.Event()
+        self.hooked = asyncio.Event()
+        """The postStart hook is over, or there is none."""
         self._container = container
         self._run = run
         self._processes = processes
@@ -58,6 +60,8 @@ class Watcher:
             self._begin(self._probe_all())
         if "postStart" in (self._container.get("lifecycle") or {}):
             self._begin(self._post_start())
+        else:
+            self.hooked.set()
 
     def stop(self) -> None:
         """No more probes."""
@@ -66,6 +70,7 @@ class Watcher:
             if task is not own:
                 task.cancel()
         self.started.set()
+        self.hooked.set()
 
     def _begin(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -139,6 +144,7 @@ class Watcher:
     async def _post_start(self) -> None:
         action = self._container["lifecycle"]["postStart"]
         wrong = await attempt(action, self._container, self._run, self._processes, _HOOK_SECONDS)
+        self.hooked.set()
         if wrong is not None:
             self._unwell("FailedPostStartHook", f"PostStartHook failed: {wrong}")
             await self._restart("FailedPostStartHook")
