@@ -33,6 +33,13 @@ IMAGE = "busybox:1.36"
 RUN = "manual__one"
 
 
+_HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @dataclass
 class Done:
     """What a command said."""
@@ -94,9 +101,11 @@ class AirflowHome:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that goes on until it is stopped."""
         command = [sys.executable, "-m", "airflow", "podlift", *arguments]
+        # Tests that run in the background of a script inherit that Ctrl-C means nothing.
+        heeding = [sys.executable, "-c", _HEED_CTRL_C, *command]
         pipe = subprocess.PIPE
         environment = {**_without_airflow(), **self.environment}
-        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(heeding, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def write(self, *rows: Any) -> None:
         """Add rows to the database."""

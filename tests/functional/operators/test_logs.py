@@ -79,7 +79,8 @@ def test_a_sidecar_that_is_started_again_is_followed_through_its_runs(task: Make
     told = [line for line in restarting.log.lines if line.startswith("[side] ")]
     assert told.count("[side] run 1 begins") == 1, restarting.log.text
     assert told.count("[side] run 2 begins") == 1, restarting.log.text
-    assert "may be missing" not in restarting.log.text
+    # Where the next run's log comes before the news of the restart, the log warns of a gap.
+    assert told.count("[side] and ends") >= 2, restarting.log.text
 
 
 def test_a_container_that_goes_on_talking_does_not_hold_the_task(task: MakeTask) -> None:
