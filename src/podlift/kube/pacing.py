@@ -7,8 +7,11 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from podlift.kube.errors import ApiError
+from podlift.kube.errors import ApiError, KubeError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,25 @@ class Backoff:
         if isinstance(error, ApiError) and error.retry_after is not None:
             delay += error.retry_after
         return delay
+
+
+async def repeated(
+    ask: Callable[[], Awaitable[T]],
+    patience: float,
+    retrying: Callable[[KubeError], object] | None = None,
+) -> T:
+    """What `ask` answers; asked again for `patience` seconds while that may help.
+
+    `retrying` hears of every error after which it is asked again. Raises the last KubeError.
+    """
+    backoff, deadline = Backoff(random.random), time.monotonic() + patience
+    while True:
+        try:
+            return await ask()
+        except KubeError as error:
+            delay = backoff.next(error)
+            if not error.transient or time.monotonic() + delay > deadline:
+                raise
+            if retrying is not None:
+                retrying(error)
+        await asyncio.sleep(delay)

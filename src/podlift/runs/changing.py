@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, TypeVar
@@ -20,7 +19,7 @@ from podlift.kube import (
     Resource,
 )
 from podlift.kube.discovery import Discovery
-from podlift.kube.pacing import Backoff
+from podlift.kube.pacing import repeated
 from podlift.pods.plain import Manifest
 from podlift.runs.errors import ObjectsNotDone
 
@@ -139,23 +138,19 @@ class Changes:
 
     async def _patiently(self, ask: Callable[..., Awaitable[T]], *args: object) -> T:
         """Ask again what may succeed later."""
-        deadline = time.monotonic() + self._patience
-        backoff = Backoff(random.random)
         unanswered = False
-        while True:
-            try:
-                return await ask(*args)
-            except AlreadyExists:
-                if unanswered:
-                    self._tell("A request for it got no answer before: it may be this task's own.")
-                raise
-            except KubeError as error:
-                delay = backoff.next(error)
-                if not error.transient or time.monotonic() + delay > deadline:
-                    raise
-                unanswered = unanswered or isinstance(error, ConnectionFailed)
-                self._tell(f"{error} Trying again.")
-                await asyncio.sleep(delay)
+
+        def retrying(error: KubeError) -> None:
+            nonlocal unanswered
+            unanswered = unanswered or isinstance(error, ConnectionFailed)
+            self._tell(f"{error} Trying again.")
+
+        try:
+            return await repeated(lambda: ask(*args), self._patience, retrying)
+        except AlreadyExists:
+            if unanswered:
+                self._tell("A request for it got no answer before: it may be this task's own.")
+            raise
 
 
 class _NoSuchKind(Exception):

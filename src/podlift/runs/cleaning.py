@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-
 from podlift.kube import PODS, Client, KubeError, NotFound
-from podlift.kube.pacing import Backoff
+from podlift.kube.pacing import repeated
 from podlift.pods.reading import Pod, container_status, is_finished
 from podlift.runs.listening import Listener
 from podlift.runs.options import OnFinish, RunOptions
@@ -41,28 +37,22 @@ async def delete(
 ) -> None:
     """Delete this very pod. The task's fate is decided: what goes wrong here is only told."""
     metadata = pod.metadata
-    backoff = Backoff(random.random)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            await client.delete(
+    try:
+        await repeated(
+            lambda: client.delete(
                 PODS,
                 metadata.name,
                 metadata.namespace,
                 uid=metadata.uid,
                 grace_period_seconds=grace_period,
-            )
-        except NotFound:
-            return
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                listener.warning(
-                    f"Pod {metadata.namespace}/{metadata.name} was not deleted: {error}"
-                    " Delete it by hand."
-                )
-                return
-            await asyncio.sleep(delay)
-        else:
-            listener.info(f"Deleted pod {metadata.namespace}/{metadata.name}.")
-            return
+            ),
+            _PATIENCE,
+        )
+    except NotFound:
+        return
+    except KubeError as error:
+        listener.warning(
+            f"Pod {metadata.namespace}/{metadata.name} was not deleted: {error} Delete it by hand."
+        )
+    else:
+        listener.info(f"Deleted pod {metadata.namespace}/{metadata.name}.")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 
 from podlift.kube import PODS, AlreadyExists, Client, KubeError
-from podlift.kube.pacing import Backoff
+from podlift.kube.pacing import repeated
 from podlift.pods.labels import identity_of
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import Pod, read_pod
@@ -23,30 +21,27 @@ async def create(client: Client, manifest: Manifest, patience: float, listener: 
     Raises ``PodNotCreated``; then, and when it is cancelled, no pod is left behind.
     """
     try:
-        return await _create(client, manifest, time.monotonic() + patience, listener)
+        return await _create(client, manifest, patience, listener)
     except (PodNotCreated, asyncio.CancelledError):
         # A request whose answer never came may have created it all the same.
         await _delete_unseen(client, manifest, listener)
         raise
 
 
-async def _create(client: Client, manifest: Manifest, deadline: float, listener: Listener) -> Pod:
+async def _create(client: Client, manifest: Manifest, patience: float, listener: Listener) -> Pod:
     name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
-    backoff = Backoff(random.random)
-    while True:
-        try:
-            pod = await client.create(PODS, manifest, namespace, type=Pod)
-        except AlreadyExists:
-            return await _find_own(client, manifest, listener)
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                raise PodNotCreated(f"Pod {namespace}/{name} was not created: {error}") from error
-            listener.warning(f"The pod is not created yet: {error} Trying again.")
-            await asyncio.sleep(delay)
-        else:
-            listener.info(f"Created pod {namespace}/{name}.")
-            return pod
+    try:
+        pod = await repeated(
+            lambda: client.create(PODS, manifest, namespace, type=Pod),
+            patience,
+            lambda error: listener.warning(f"The pod is not created yet: {error} Trying again."),
+        )
+    except AlreadyExists:
+        return await _find_own(client, manifest, listener)
+    except KubeError as error:
+        raise PodNotCreated(f"Pod {namespace}/{name} was not created: {error}") from error
+    listener.info(f"Created pod {namespace}/{name}.")
+    return pod
 
 
 async def _find_own(client: Client, manifest: Manifest, listener: Listener) -> Pod:

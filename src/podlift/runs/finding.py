@@ -6,13 +6,10 @@ exactly by its annotations. One that a try has judged carries a label that says 
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import Iterable, Mapping
 
 from podlift.kube import PODS, Client, KubeError, NotFound, Patch
-from podlift.kube.pacing import Backoff
+from podlift.kube.pacing import repeated
 from podlift.pods.labels import Identity, identity_of, labels_of
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import Pod, is_deleted, is_finished, read_pod
@@ -68,21 +65,20 @@ async def find(
         return None, []
     labels = labels_of(identity, component="operator")
     selector = _selector({name: labels[name] for name in labels if name != "try_number"})
-    namespace, backoff = manifest["metadata"]["namespace"], Backoff(random.random)
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            listing = await client.list(PODS, namespace, label_selector=selector, type=Pod)
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                raise PodNotCreated(
-                    f"Pods of earlier tries cannot be looked for in {namespace}: {error}"
-                ) from error
-            listener.warning(f"Pods of earlier tries cannot be looked for yet: {error}")
-            await asyncio.sleep(delay)
-        else:
-            return choose(listing.items, identity, durable=durable)
+    namespace = manifest["metadata"]["namespace"]
+    try:
+        listing = await repeated(
+            lambda: client.list(PODS, namespace, label_selector=selector, type=Pod),
+            patience,
+            lambda error: listener.warning(
+                f"Pods of earlier tries cannot be looked for yet: {error}"
+            ),
+        )
+    except KubeError as error:
+        raise PodNotCreated(
+            f"Pods of earlier tries cannot be looked for in {namespace}: {error}"
+        ) from error
+    return choose(listing.items, identity, durable=durable)
 
 
 async def mark_judged(client: Client, pod: Pod, listener: Listener) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-
 from podlift.kube import AlreadyExists, Client, Conflict, KubeError, NotFound, Resource
-from podlift.kube.pacing import Backoff
+from podlift.kube.pacing import repeated
 from podlift.pods.labels import TI_ID
 from podlift.pods.plain import Manifest
 from podlift.runs.errors import PodNotCreated
@@ -26,21 +22,18 @@ async def make(
     """The object as the server made it, or had made it for this try. Raises ``PodNotCreated``."""
     name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
     what = f"{resource.kind} {namespace}/{name}"
-    backoff, deadline = Backoff(random.random), time.monotonic() + patience
-    while True:
-        try:
-            made = await client.create(resource, manifest, namespace)
-        except AlreadyExists:
-            return await _own(client, resource, manifest, what, listener)
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                raise PodNotCreated(f"{what} was not created: {error}") from error
-            listener.warning(f"{what} is not created yet: {error} Trying again.")
-            await asyncio.sleep(delay)
-        else:
-            listener.info(f"Created {what}.")
-            return made
+    try:
+        made = await repeated(
+            lambda: client.create(resource, manifest, namespace),
+            patience,
+            lambda error: listener.warning(f"{what} is not created yet: {error} Trying again."),
+        )
+    except AlreadyExists:
+        return await _own(client, resource, manifest, what, listener)
+    except KubeError as error:
+        raise PodNotCreated(f"{what} was not created: {error}") from error
+    listener.info(f"Created {what}.")
+    return made
 
 
 async def _own(
@@ -82,18 +75,14 @@ async def find_former(
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     if "map_index" not in labels:
         selector += ",!map_index"
-    backoff, deadline = Backoff(random.random), time.monotonic() + patience
-    while True:
-        try:
-            listing = await client.list(resource, metadata["namespace"], label_selector=selector)
-            break
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                raise PodNotCreated(
-                    f"Whether an earlier try has left a {resource.kind} cannot be seen: {error}"
-                ) from error
-            await asyncio.sleep(delay)
+    try:
+        listing = await repeated(
+            lambda: client.list(resource, metadata["namespace"], label_selector=selector), patience
+        )
+    except KubeError as error:
+        raise PodNotCreated(
+            f"Whether an earlier try has left a {resource.kind} cannot be seen: {error}"
+        ) from error
     return [
         each
         for each in listing.items
@@ -107,23 +96,19 @@ async def delete_object(
     client: Client, of: Reference, propagation: Propagation, listener: Listener
 ) -> None:
     """Delete this very object. The task's fate is decided: what goes wrong here is only told."""
-    backoff, deadline = Backoff(random.random), time.monotonic() + _PATIENCE
-    while True:
-        try:
-            await client.delete(
+    try:
+        await repeated(
+            lambda: client.delete(
                 of.resource, of.name, of.namespace, uid=of.uid, propagation_policy=propagation.value
-            )
-        except (NotFound, Conflict):
-            return  # gone, and perhaps another one has its name
-        except KubeError as error:
-            delay = backoff.next(error)
-            if not error.transient or time.monotonic() + delay > deadline:
-                listener.warning(f"{of} was not deleted: {error} Delete it by hand.")
-                return
-            await asyncio.sleep(delay)
-        else:
-            listener.info(f"Deleted {of}.")
-            return
+            ),
+            _PATIENCE,
+        )
+    except (NotFound, Conflict):
+        return  # gone, and perhaps another one has its name
+    except KubeError as error:
+        listener.warning(f"{of} was not deleted: {error} Delete it by hand.")
+    else:
+        listener.info(f"Deleted {of}.")
 
 
 def _try_of(manifest: Manifest) -> str | None:
