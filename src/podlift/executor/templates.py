@@ -8,11 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from podlift.executor.errors import TemplateError
+from podlift.pod_files import read_pod_file
 from podlift.pods.plain import Manifest
 
 BUILT_IN: Manifest = {
@@ -76,17 +74,9 @@ def _look(path: str, known: _Read | None, now: float) -> _Read:
     try:
         changed = Path(path).stat().st_mtime_ns
         if known is None or known.changed != changed:
-            return _Read(_parse(path, Path(path).read_text("utf-8")), changed, now)
+            return _Read(read_pod_file(path, "The pod template"), changed, now)
     except OSError as error:
         raise TemplateError(f"The pod template {path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise TemplateError(str(error)) from error
     return replace(known, looked=now)
-
-
-def _parse(path: str, text: str) -> Manifest:
-    try:
-        pod: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TemplateError(f"The pod template {path} is not YAML: {error}") from error
-    if not isinstance(pod, dict) or pod.get("kind", "Pod") != "Pod":
-        raise TemplateError(f"The pod template {path} does not hold one object of kind Pod.")
-    return pod

@@ -59,6 +59,13 @@ async def test_what_is_not_a_pod_is_named(tmp_path: Path, text: str, words: str)
     assert words in str(caught.value)
 
 
+async def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_bytes(b"\xff\xfe kind: Pod")
+    with pytest.raises(TemplateError, match=r"pod\.yaml is not YAML"):
+        await TemplateFiles().load(str(file))
+
+
 def test_a_log_path_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     # An adopted pod's annotations may have been changed by whoever may change pods.
     folder = LogFolder(tmp_path)
