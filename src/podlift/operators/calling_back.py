@@ -12,7 +12,7 @@ from podlift.kube import PODS, Client, KubeError
 from podlift.operators.models import core_v1_client, pod_model
 from podlift.pods.plain import Manifest, to_manifest
 from podlift.pods.reading import Pod
-from podlift.runs import Listener, Moment
+from podlift.runs import LineFormat, Listener, Moment
 
 _METHODS = {
     Moment.CREATED: "on_pod_creation",
@@ -34,7 +34,10 @@ class TaskLog(Protocol):
 
 
 class TaskListener(Listener):
-    """Writes sentences and lines into the task's log, and calls back."""
+    """Writes sentences and lines into the task's log, and calls back.
+
+    ``base``, ``prefix``, ``formatter`` and ``label`` say how: see ``LineFormat``.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class TaskListener(Listener):
         base: str = "base",
         prefix: bool = False,
         formatter: Callable[[str, str], str] | None = None,
+        label: str = "",
         callbacks: Sequence[type[KubernetesPodOperatorCallback]] = (),
         progress: Callable[[str], object] | None = None,
         client: Client,
@@ -51,9 +55,7 @@ class TaskListener(Listener):
         mode: str = "sync",
     ) -> None:
         self._log = log
-        self._base = base
-        self._prefix = prefix
-        self._formatter = formatter
+        self._format = LineFormat(base, prefix, formatter, label)
         self._callbacks = tuple(callbacks)
         self._progress = progress
         self._client = client
@@ -65,14 +67,14 @@ class TaskListener(Listener):
     # A sentence or a line may hold a percent sign, so neither is a format.
 
     def info(self, sentence: str) -> None:
-        self._log.info("%s", sentence)
+        self._log.info("%s", self._format.sentence(sentence))
 
     def warning(self, sentence: str) -> None:
-        self._log.warning("%s", sentence)
+        self._log.warning("%s", self._format.sentence(sentence))
 
     def line(self, container: str, line: str, moment: datetime | None = None) -> None:
-        self._log.info("%s", self._formatted(container, line))
-        if self._progress is not None and container == self._base:
+        self._log.info("%s", self._format.line(container, line))
+        if self._progress is not None and container == self._format.base:
             self._ask_gently("progress_callback", self._progress, line)
         for callback in self._callbacks:
             self._ask_gently(
@@ -84,11 +86,6 @@ class TaskListener(Listener):
                 pod=self._pod,
                 **self._given,
             )
-
-    def _formatted(self, container: str, line: str) -> str:
-        if self._formatter is not None:
-            return self._formatter(container, line)
-        return f"[{container}] {line}" if self._prefix or container != self._base else line
 
     async def client_created(self) -> None:
         """Call ``on_sync_client_creation``."""

@@ -244,7 +244,6 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
 
     def _listeners(self, client: Client, context: Any) -> tuple[Any, ListenerOf]:
         from podlift.operators.calling_back import TaskListener
-        from podlift.operators.labelling import LabellingListener
         from podlift.runs.members import label_of
 
         given: dict[str, Any] = {
@@ -260,7 +259,7 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
 
         def of_pod(pod: Pod) -> Listener:
             label = label_of(pod) if self._labels_pods else ""
-            return LabellingListener(label, self.log, **given)
+            return TaskListener(self.log, label=label, **given)
 
         return TaskListener(self.log, **given), of_pod
 

@@ -7,12 +7,13 @@ Nothing here knows Airflow. What is said on the way, a ``Listener`` hears; how i
 """
 
 from podlift.runs.errors import PodNotCreated, PodNotObserved, ResultNotRead, RunError
-from podlift.runs.listening import Listener, Moment
+from podlift.runs.listening import LineFormat, Listener, Moment
 from podlift.runs.options import OnFinish, OnKill, RunOptions
 from podlift.runs.outcome import Outcome
 from podlift.runs.run import PodRun
 
 __all__ = [
+    "LineFormat",
     "Listener",
     "Moment",
     "OnFinish",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
@@ -44,3 +46,27 @@ class Listener:
 
     async def reached(self, moment: Moment, pod: Pod) -> None:
         """The run came to a new step. What this raises ends the run."""
+
+
+@dataclass(frozen=True)
+class LineFormat:
+    """How a container's line is written into the task's log."""
+
+    base: str = "base"
+    prefix: bool = False
+    """Whether lines of the base container begin with its name, as those of others always do."""
+    formatter: Callable[[str, str], str] | None = None
+    """``f(container, line)`` of the DAG's author, which says it all."""
+    label: str = ""
+    """Whose line it is, where a task has several pods."""
+
+    def line(self, container: str, line: str) -> str:
+        """The line as it is written."""
+        if self.formatter is not None:
+            return self.sentence(self.formatter(container, line))
+        named = self.prefix or container != self.base
+        return self.sentence(f"[{container}] {line}" if named else line)
+
+    def sentence(self, sentence: str) -> str:
+        """What is said of the pod, as it is written."""
+        return f"[{self.label}] {sentence}" if self.label else sentence

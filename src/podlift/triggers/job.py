@@ -16,7 +16,7 @@ from podlift.runs.members import label_of
 from podlift.runs.object_run import ObjectRun
 from podlift.runs.objects import ObjectOptions, Reference
 from podlift.triggers.sharing import shared_cluster
-from podlift.triggers.telling import Log, Telling, TriggerListener
+from podlift.triggers.telling import Telling, TriggerListener
 
 if TYPE_CHECKING:
     from podlift.kube import Client
@@ -113,29 +113,11 @@ class KubernetesJobTrigger(BaseTrigger):
 
     def _listener(self, pod: Pod | None = None) -> Listener:
         telling = msgspec.convert(self.telling, Telling)
-        if pod is None or not self.labels:
-            return TriggerListener(self.log, telling)
-        return _Labelling(label_of(pod), self.log, telling)
+        label = label_of(pod) if pod is not None and self.labels else ""
+        return TriggerListener(self.log, telling, label)
 
     def _of(self) -> Reference:
         return msgspec.convert(self.of, Reference)
 
     def _hook(self) -> KubernetesHook:
         return KubernetesHook(**self.hook_arguments)
-
-
-class _Labelling(TriggerListener):
-    """Puts a pod's label before its lines and before what is said of it."""
-
-    def __init__(self, label: str, log: Log, telling: Telling) -> None:
-        super().__init__(log, telling)
-        self._before = f"[{label}] "
-
-    def info(self, sentence: str) -> None:
-        super().info(self._before + sentence)
-
-    def warning(self, sentence: str) -> None:
-        super().warning(self._before + sentence)
-
-    def _formatted(self, container: str, line: str) -> str:
-        return self._before + super()._formatted(container, line)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from podlift.runs import Listener
+from podlift.runs import LineFormat, Listener
 from podlift.triggers.functions import named
 
 
@@ -42,36 +42,28 @@ class TriggerListener(Listener):
     told again by the next, in another file.
     """
 
-    def __init__(self, log: Log, telling: Telling) -> None:
+    def __init__(self, log: Log, telling: Telling, label: str = "") -> None:
         self._log = log
-        self._telling = telling
-        self._formatter: Callable[[str, str], str] | None = (
-            named(telling.formatter) if telling.formatter else None
-        )
+        formatter = named(telling.formatter) if telling.formatter else None
+        self._format = LineFormat(telling.base, telling.prefix, formatter, label)
         self._progress: list[Callable[[str], object]] = [named(each) for each in telling.progress]
         self._callbacks = [named(each).progress_callback for each in telling.callbacks]
 
     def info(self, sentence: str) -> None:
-        self._log.info(sentence)
+        self._log.info(self._format.sentence(sentence))
 
     def warning(self, sentence: str) -> None:
-        self._log.warning(sentence)
+        self._log.warning(self._format.sentence(sentence))
 
     def line(self, container: str, line: str, moment: datetime | None = None) -> None:
         given: dict[str, Any] = {} if moment is None else {"timestamp": moment.isoformat()}
-        self._log.info(self._formatted(container, line), **given)
-        if container == self._telling.base:
+        self._log.info(self._format.line(container, line), **given)
+        if container == self._format.base:
             for function in list(self._progress):
                 self._call(self._progress, function, line)
         for callback in list(self._callbacks):
             given = {"container_name": container, "timestamp": moment, "mode": "async"}
             self._call(self._callbacks, callback, line=line, client=None, pod=None, **given)
-
-    def _formatted(self, container: str, line: str) -> str:
-        if self._formatter is not None:
-            return self._formatter(container, line)
-        telling = self._telling
-        return f"[{container}] {line}" if telling.prefix or container != telling.base else line
 
     def _call(self, those: list[Any], function: Any, *args: Any, **given: Any) -> None:
         """A line's callback comes too often for its failure to end the task."""
