@@ -27,14 +27,7 @@ _INIT_LINES = 50
 
 def identity_of_row(ti: Any, try_number: int) -> Identity:
     """Whose pod to look for, from a row of Airflow's database."""
-    return Identity(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        ti_id=str(ti.id),
-        try_number=try_number,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
+    return Identity.of(ti, try_number=try_number)
 
 
 def in_own_loop(question: Coroutine[Any, Any, T]) -> T:

@@ -64,15 +64,7 @@ def _task(workload: ExecuteTask, team: str) -> Facts:
     ti = workload.ti
     return Facts(
         key=workload_key(workload),
-        whose=Identity(
-            dag_id=ti.dag_id,
-            task_id=ti.task_id,
-            run_id=ti.run_id,
-            ti_id=str(ti.id),
-            try_number=ti.try_number,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-            team=team,
-        ),
+        whose=Identity.of(ti, team=team),
         parts=(ti.dag_id, ti.task_id),
         log_path=workload.log_path,
         priority=ti.priority_weight,

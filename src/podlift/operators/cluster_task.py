@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow.sdk import BaseOperator
 
 from podlift.operators.errors import ClusterNotReached, PodTaskError, TaskStopped
-from podlift.operators.parameters import DEFAULT_CONNECTION
+from podlift.operators.reaching import DEFAULT_CONNECTION, ReachesCluster
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from podlift.hooks.kubernetes import KubernetesHook
     from podlift.kube import Client
     from podlift.runs.background import Background
 
 T = TypeVar("T")
 
 
-class ClusterTask(BaseOperator):
+class ClusterTask(ReachesCluster, BaseOperator):
     """Reaches the cluster that its parameters name.
 
     :param kubernetes_conn_id: id of the Airflow connection; the default one need not exist.
@@ -61,17 +60,6 @@ class ClusterTask(BaseOperator):
         self.in_cluster = in_cluster
         self.cluster_context = cluster_context
         self.config_file = config_file
-
-    def hook(self) -> KubernetesHook:
-        """The way to the cluster that the parameters name."""
-        from podlift.hooks.kubernetes import KubernetesHook
-
-        return KubernetesHook(
-            self.kubernetes_conn_id,
-            in_cluster=self.in_cluster,
-            config_file=self.config_file,
-            cluster_context=self.cluster_context,
-        )
 
     def on_kill(self) -> None:
         """Stop; ``execute`` then fails. Safe in a signal handler."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from podlift.operators.errors import PodNotCreated
+from podlift.pods.models import to_model
 from podlift.pods.plain import Manifest
 
 
@@ -17,9 +18,7 @@ def pod_model(manifest: Manifest) -> Any:
             "Callbacks get objects of the package kubernetes, which is not installed on the "
             "worker: pip install kubernetes."
         ) from None
-    api: Any = client.ApiClient()
-    # The public method takes an HTTP answer, of another shape in each release.
-    return api._ApiClient__deserialize(manifest, "V1Pod")
+    return to_model(manifest, "V1Pod", client)
 
 
 def core_v1_client(operator: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
+from podlift.operators.reaching import DEFAULT_CONNECTION, ReachesCluster
+
 if TYPE_CHECKING:
     from podlift.callbacks import KubernetesPodOperatorCallback
     from podlift.operators.manifest import EnvVars
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
 ON_FINISH_ACTIONS = ("keep_pod", "delete_pod", "delete_active_pod", "delete_succeeded_pod")
 ON_KILL_ACTIONS = ("delete_pod", "keep_pod")
 
-DEFAULT_CONNECTION = "kubernetes_default"
 
-
-class PodParameters(BaseOperator):
+class PodParameters(ReachesCluster, BaseOperator):
     """What ``KubernetesPodOperator`` can be told. All of it is checked as far as a DAG can be.
 
     Where a parameter takes an object of the ``kubernetes`` package, a dict of the same shape as in

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from podlift.hooks.kubernetes import KubernetesHook
     from podlift.operators.running import OperatorRun
     from podlift.pods.labels import Identity
     from podlift.pods.plain import Manifest
@@ -103,17 +102,6 @@ class KubernetesPodOperator(PodParameters):
 
         nobody = Identity(dag_id=self.dag_id, task_id=self.task_id, run_id="dry-run", ti_id="none")
         print(_yaml(self.build(nobody, self.namespace or "default")))
-
-    def hook(self) -> KubernetesHook:
-        """The way to the cluster that the parameters name."""
-        from podlift.hooks.kubernetes import KubernetesHook
-
-        return KubernetesHook(
-            self.kubernetes_conn_id,
-            in_cluster=self.in_cluster,
-            config_file=self.config_file,
-            cluster_context=self.cluster_context,
-        )
 
     # The run
 

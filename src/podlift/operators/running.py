@@ -153,15 +153,7 @@ class OperatorRun:
 
 def identity_in(context: Context) -> Identity:
     """Who the pods of a task instance belong to."""
-    ti = context["ti"]
-    return Identity(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        ti_id=str(ti.id),
-        try_number=ti.try_number,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
+    return Identity.of(context["ti"])
 
 
 def has_another_try(context: Context) -> bool:

@@ -6,6 +6,8 @@ or unusual value is shortened there. Annotations hold the exact values, and are 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from podlift.pods.naming import label_value
@@ -47,6 +49,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``ti_id``, and leave empty what they do not belong to."""
     team: str = ""
     """Name of the team, where Airflow serves several."""
+
+    @classmethod
+    def of(cls, ti: Any, *, try_number: int | None = None, team: str = "") -> Identity:
+        """Whose pod that of a task instance is; ``ti`` is any of Airflow's forms of one.
+
+        ``try_number`` names an earlier try than the one that ``ti`` is at.
+        """
+        return cls(
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            ti_id=str(ti.id),
+            try_number=ti.try_number if try_number is None else try_number,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            team=team,
+        )
 
 
 def labels_of(identity: Identity, component: str = "") -> dict[str, str]:
