@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow import logging_config
+from airflow.executors import executor_loader
 from airflow.jobs.job import Job
 from airflow.models.log import Log
 from airflow.models.taskinstancekey import TaskInstanceKey
@@ -58,6 +60,12 @@ def airflow(
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "known to all components " * 4)
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"{OURS},{ANOTHER}")
+    # Airflow reads which executors there are once, which may have been for a test before.
+    for kind in ("alias", "module", "classname"):
+        table: dict[str | None, dict[str, Any]] = defaultdict(dict)
+        monkeypatch.setattr(executor_loader, f"_{kind}_to_executors_per_team", table)
+    monkeypatch.setattr(executor_loader, "_team_name_to_executors", defaultdict(list))
+    monkeypatch.setattr(executor_loader, "_executor_names", [])
 
 
 @pytest.fixture
