@@ -43,7 +43,7 @@ T = TypeVar("T")
 class ObjectTask:
     """A part of an operator: its object's whole life, in the worker or partly in the triggerer.
 
-    The operator says what the object is (``_describe``), how it is run (``_object_options``) and
+    The operator says what the object is (``_described``), how it is run (``_object_options``) and
     what comes of it (``_value``).
     """
 
