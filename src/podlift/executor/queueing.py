@@ -4,7 +4,8 @@ Pure: the caller brings the clock. A namespace that refuses pods, because its qu
 a line of its own. One of that line is tried now and then, and as soon as a pod of ours ends there.
 Every pod that the namespace then takes lets one more be tried at the same time; the next refusal
 begins anew. Who was refused waits until the others have had their try, because quotas are about
-size too: a task that is too large does not keep the small ones out.
+size too: a task that is too large does not keep the small ones out. Only right after a pod's end a
+refusal tells nothing yet: Kubernetes counts anew a moment later, and priority is to decide then.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ _PAUSE = 0.5
 a row."""
 _LONGEST_PAUSE = 15.0
 """It may be somebody else's pods that end there, of which we hear nothing."""
+_RECOUNT = 1.0
+"""Seconds after a pod's end within which Kubernetes has counted what is left of the quota (its
+controller takes tens of milliseconds, more when it is busy)."""
+_RECOUNT_PAUSE = 0.1
+"""The first pause within that time; they double there too."""
 
 
 class _Entry(NamedTuple):
@@ -48,6 +54,7 @@ class _Line:
     reason: str = ""
     not_before: float = 0.0
     pause: float = _PAUSE
+    recounted: float = 0.0
     window: int = 1
     trying: set[str] = field(default_factory=set)
     refusals: dict[str, int] = field(default_factory=dict)
@@ -60,7 +67,8 @@ class _Line:
 
     def begin_round(self, now: float) -> None:
         """There may be room again: everybody in the order of priority, from now on."""
-        self.not_before, self.pause = now, _PAUSE
+        self.not_before, self.pause = now, _RECOUNT_PAUSE
+        self.recounted = now + _RECOUNT
         self.refusals.clear()
         self.heap = [entry._replace(refusals=0) for entry in self.heap]
         heapq.heapify(self.heap)
@@ -114,7 +122,8 @@ class Queue:
         """The execution's namespace takes no such pod at present."""
         line = self._closed.setdefault(execution.namespace, _Line())
         line.reason, line.window = reason, 1
-        line.refusals[execution.id] = line.refusals.get(execution.id, 0) + 1
+        if now >= line.recounted:
+            line.refusals[execution.id] = line.refusals.get(execution.id, 0) + 1
         if now >= line.not_before:  # refusals of what was under way together count once
             line.not_before = now + line.pause
             line.pause = min(line.pause * 2, _LONGEST_PAUSE)

@@ -131,6 +131,17 @@ def test_room_that_was_made_goes_to_the_highest_priority() -> None:
     assert server.made == ["t1"]
 
 
+def test_priority_decides_though_the_room_is_counted_a_moment_later() -> None:
+    server = Server(a=0)
+    server.push(execution(1, priority=9), execution(2), execution(3))
+    server.serve(30.0)
+    server.queue.freed("a", server.now)
+    server.serve(0.3)
+    server.room["a"] += 1
+    server.serve(1.0)
+    assert server.made == ["t1"]
+
+
 def test_a_task_that_is_too_large_does_not_keep_small_ones_out() -> None:
     server = Server(a=9)
     large, small = execution(1, priority=9), execution(2)
