@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from podlift.operators.changing_jobs import KubernetesDeleteJobOperator, KubernetesPatchJobOperator
 from podlift.operators.errors import ObjectFailed, PodNotCreated
 from podlift.operators.object_task import ObjectTask
+from podlift.operators.parameters import plain
 from podlift.operators.pod import KubernetesPodOperator
 
 if TYPE_CHECKING:
@@ -196,14 +197,23 @@ class KubernetesJobOperator(ObjectTask, KubernetesPodOperator):
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise PodNotCreated(f"job_template_file cannot be read: {error}") from error
 
+    def _is_selector_manual(self) -> bool:
+        if self.manual_selector is not None:
+            return self.manual_selector
+        from podlift.runs.judging import value_at
+
+        template = plain(self._job_template())
+        return isinstance(template, dict) and bool(value_at(template, "spec.manualSelector"))
+
     def _object_options(self) -> ObjectOptions:
+        from podlift.operators.job_manifest import PODS_OF_JOB, PODS_OF_MANUAL_JOB
         from podlift.runs import OnKill
         from podlift.runs.kinds import JOB
         from podlift.runs.objects import ObjectOptions, Propagation
 
         return ObjectOptions(
             judgement=JOB,
-            pods="batch.kubernetes.io/controller-uid={uid}",
+            pods=PODS_OF_MANUAL_JOB if self._is_selector_manual() else PODS_OF_JOB,
             of_pods=self.run_options(),
             durable=self.durable,
             on_kill=OnKill(self.on_kill_action),

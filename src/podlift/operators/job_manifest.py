@@ -12,7 +12,7 @@ from typing import Any
 
 from podlift.operators.manifest import operator_manifest
 from podlift.pods.errors import InvalidManifest
-from podlift.pods.labels import COMPONENT, Identity, annotations_of, labels_of
+from podlift.pods.labels import COMPONENT, Identity, annotations_of, labels_of, selector_for
 from podlift.pods.naming import pod_name
 from podlift.pods.plain import Manifest, to_manifest
 
@@ -32,6 +32,14 @@ JOB_FIELDS: Mapping[str, str] = {
     "ttl_seconds_after_finished": "ttlSecondsAfterFinished",
 }
 """Parameters that are a field of the Job's ``spec``."""
+
+JOB_NAME = "podlift.dev/job"
+"""A label of a Job's pods: its name. Kubernetes' own are missing where the selector is manual."""
+
+_OURS = f"{selector_for()},{COMPONENT}={COMPONENT_JOB}"
+PODS_OF_JOB = f"{_OURS},batch.kubernetes.io/controller-uid={{uid}}"
+PODS_OF_MANUAL_JOB = f"{_OURS},{JOB_NAME}={{name}}"
+"""Selectors of a Job's pods: theirs alone, also among those of all operators."""
 
 _LONGEST_PREFIX = 30  # a Job's pods and an Indexed Job's host names are longer than its own name
 
@@ -64,18 +72,21 @@ def job_manifest(
         templates=[pod_of(of_pods), *pod_templates],
     )
     own = pod.pop("metadata")
+    prefix = parameters.get("name") or metadata.get("name") or _name_of(pod_templates)
+    name = object_name(
+        prefix or default_name, identity, unique=parameters.get("random_name_suffix", True)
+    )
     of_pod = own["labels"] | {COMPONENT: COMPONENT_JOB}
     spec |= _fields(parameters)
+    if spec.get("manualSelector"):
+        of_pod[JOB_NAME] = name
     spec["template"] = {
         "metadata": {"labels": of_pod, "annotations": own["annotations"]},
         "spec": pod["spec"],
     }
-    prefix = parameters.get("name") or metadata.get("name") or _name_of(pod_templates)
     given = {name: str(value) for name, value in (parameters.get("labels") or {}).items()}
     metadata |= {
-        "name": object_name(
-            prefix or default_name, identity, unique=parameters.get("random_name_suffix", True)
-        ),
+        "name": name,
         "namespace": own["namespace"],
         "labels": metadata.get("labels", {})
         | given

@@ -1,16 +1,19 @@
-"""The pods that an object makes: each is seen to its end, and its logs are told, by one watch."""
+"""The pods that an object makes: each is seen to its end, and its logs are told."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from podlift.kube import EVENTS, PODS, Client, KubeError, watch
+from podlift.kube import PODS, Client, KubeError
+from podlift.kube.pacing import repeated
 from podlift.pods.reading import Event, Pod
 from podlift.runs.listening import Listener, Moment
 from podlift.runs.noting import note_in_time, noted
+from podlift.runs.objects import Reference
+from podlift.runs.objects_watching import Watches
 from podlift.runs.options import RunOptions
 from podlift.runs.outcome import Outcome
 from podlift.runs.run import PodRun
@@ -20,17 +23,18 @@ ListenerOf = Callable[[Pod], Listener]
 
 _PATIENCE = 60.0
 """Seconds for pods to end that still run when the object's work is over."""
+_LIST_PATIENCE = 10.0
 
 
 @dataclass
 class Members:
-    """The pods that a label selector finds. To be used as ``async with members.seen():``."""
+    """The pods of an object. To be used as ``async with members.seen():``."""
 
     client: Client
-    namespace: str
-    selector: str
-    owner: str
-    """UID of the object, for its own events."""
+    watches: Watches
+    of: Reference
+    pods: str
+    """Which pods are the object's, a label selector with ``{name}`` and ``{uid}``; or none."""
     options: RunOptions
     listener: Listener
     listener_of: ListenerOf
@@ -41,13 +45,12 @@ class Members:
         self.failed = asyncio.get_running_loop().create_future()
         self._views: dict[str, PodView] = {}
         self._runs: dict[str, asyncio.Task[Outcome]] = {}
-        self._events: dict[str, list[Event]] = {}
 
     @asynccontextmanager
     async def seen(self) -> AsyncIterator[None]:
         """See to the pods for as long as the block runs."""
-        watching = [asyncio.create_task(self._watch_events())]
-        if self.selector:
+        watching = [asyncio.create_task(self._hear_of_object())]
+        if self.pods:
             watching.append(asyncio.create_task(self._watch_pods()))
         try:
             yield
@@ -60,6 +63,7 @@ class Members:
 
     async def told(self) -> list[Outcome]:
         """How the pods ended, in the order in which they were first seen, when all was told."""
+        await self._catch_up()
         if not self._runs:
             return []
         done, _ = await asyncio.wait(self._runs.values(), timeout=_PATIENCE)
@@ -68,18 +72,18 @@ class Members:
 
     @asynccontextmanager
     async def tells(self, view: PodView) -> AsyncIterator[None]:
-        """Keep a view current: the watch is there already, so it only needs to be known."""
-        uid = view.pod.metadata.uid
-        self._views[uid] = view
-        for event in self._events.pop(uid, ()):
-            view.heard(event)
-        yield
+        """Keep a view current: the pods are watched already, so only events are missing."""
+        hearing = asyncio.create_task(self._hear_of_pod(view))
+        try:
+            yield
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
 
     async def _watch_pods(self) -> None:
-        news = watch(self.client, PODS, self.namespace, label_selector=self.selector, type=Pod)
         try:
-            async with aclosing(news) as changes:
-                async for each in changes:
+            async with self.watches.of_pods(self.of, self.pods) as news:
+                async for each in news:
                     if each.object is not None:
                         self._saw(each.object, gone=each.kind == "DELETED")
         except KubeError as error:
@@ -87,19 +91,34 @@ class Members:
             for view in self._views.values():
                 view.failed(error)
 
-    def _saw(self, pod: Pod, *, gone: bool) -> None:
+    async def _catch_up(self) -> None:
+        """Ask once for the pods: the news of the object's end may have come before theirs."""
+        if not self.pods:
+            return
+        selector, namespace = self.of.selector(self.pods), self.of.namespace
+        try:
+            listing = await repeated(
+                lambda: self.client.list(PODS, namespace, label_selector=selector, type=Pod),
+                _LIST_PATIENCE,
+            )
+        except KubeError as error:
+            self.listener.warning(f"The pods cannot be listed, so logs may be missing: {error}")
+            return
+        for pod in listing.items:
+            self._saw(pod)
+
+    def _saw(self, pod: Pod, *, gone: bool = False) -> None:
         uid = pod.metadata.uid
         if uid in self._views:
             self._views[uid].saw(pod, gone=gone)
-        elif uid not in self._runs and not gone:
-            self._runs[uid] = asyncio.create_task(self._see(pod))
+        elif not gone:
+            listener = self.listener_of(pod)
+            view = self._views[uid] = PodView(self.client, pod, listener.warning, self)
+            self._runs[uid] = asyncio.create_task(self._see(view, listener))
 
-    async def _see(self, pod: Pod) -> Outcome:
-        listener = self.listener_of(pod)
-        view = PodView(self.client, pod, listener.warning, self)
-        self._views[pod.metadata.uid] = view
-        await listener.reached(Moment.CREATED, pod)
-        places = noted(pod)
+    async def _see(self, view: PodView, listener: Listener) -> Outcome:
+        await listener.reached(Moment.CREATED, view.pod)
+        places = noted(view.pod)
         try:
             outcome = await PodRun(self.client, self.options, listener).see_to_its_end(view, places)
         except asyncio.CancelledError:
@@ -112,20 +131,27 @@ class Members:
             self.failed.set_result(outcome)
         return outcome
 
-    async def _watch_events(self) -> None:
+    async def _hear_of_object(self) -> None:
         try:
-            async with aclosing(watch(self.client, EVENTS, self.namespace, type=Event)) as changes:
-                async for each in changes:
-                    if each.object is not None and each.kind in ("ADDED", "MODIFIED"):
-                        self._heard(each.object)
+            async with self.watches.said_of(self.of.uid, self.of.namespace) as news:
+                async for each in news:
+                    if each.object is not None and each.kind != "DELETED":
+                        self._tell(each.object)
         except KubeError as error:
             self.listener.warning(f"Events cannot be read, so some causes stay unknown: {error}")
 
-    def _heard(self, event: Event) -> None:
-        uid = event.involved_object.uid
-        if uid in self._views:
-            self._views[uid].heard(event)
-        elif uid == self.owner and event.type == "Warning" and self.options.tell_startup_events:
+    async def _hear_of_pod(self, view: PodView) -> None:
+        metadata = view.pod.metadata
+        try:
+            async with self.watches.said_of(metadata.uid, metadata.namespace) as news:
+                async for each in news:
+                    if each.object is not None and each.kind != "DELETED":
+                        view.heard(each.object)
+        except KubeError:
+            return  # who hears of the object has said why
+
+    def _tell(self, event: Event) -> None:
+        if event.type == "Warning" and self.options.tell_startup_events:
             self.listener.warning(f"Event {event.reason}: {event.message}")
 
 

@@ -7,12 +7,12 @@ run. Nothing is polled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from podlift.kube import PODS, Client, KubeError, Resource, watch
+from podlift.kube import PODS, Client, KubeError, Resource
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import Pod
 from podlift.runs.errors import PodNotObserved, ResultNotRead
@@ -21,6 +21,7 @@ from podlift.runs.listening import Listener
 from podlift.runs.making import delete_object, find_former, find_own, make
 from podlift.runs.members import Members
 from podlift.runs.objects import ObjectOptions, ObjectOutcome, Reference, reference_to
+from podlift.runs.objects_watching import Watches
 from podlift.runs.options import OnFinish, OnKill
 from podlift.runs.outcome import Outcome
 from podlift.runs.run import PodRun
@@ -42,6 +43,8 @@ class ObjectRun:
     """Gives each pod a listener of its own, which may say whose line it is; default is the one."""
     is_left: Callable[[], Awaitable[bool]] | None = None
     """Asked when the run is cancelled: whether the object is left for somebody who goes on."""
+    watches: Watches | None = None
+    """What tells of the object and its pods; by default each object is watched by itself."""
 
     async def begin(self, resource: Resource, manifest: Manifest) -> Reference:
         """Create the object, or find that of an earlier try. Raises ``PodNotCreated``."""
@@ -85,17 +88,18 @@ class ObjectRun:
 
     async def see_to_its_end(self, of: Reference) -> ObjectOutcome:
         """From its creation to the verdict, with its pods' logs. Raises ``PodNotObserved``."""
+        watches = self.watches or Watches(self.client)
         members = Members(
             self.client,
-            of.namespace,
-            of.selector(self.options.pods),
-            of.uid,
+            watches,
+            of,
+            self.options.pods,
             self.options.of_pods,
             self.listener,
             self.listener_of or (lambda _: self.listener),
         )
         async with members.seen():
-            ending = asyncio.ensure_future(self._end(of))
+            ending = asyncio.ensure_future(self._end(of, watches))
             try:
                 either: set[asyncio.Future[Any]] = {ending, members.failed}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -160,7 +164,7 @@ class ObjectRun:
     async def _make_room(self, of: Reference) -> None:
         """Delete it, and wait until it is gone, with its pods if they go first."""
         await self.delete(of)
-        async with aclosing(self._changes(of)) as changes:
+        async with aclosing(Watches(self.client).of_object(of)) as changes:
             async for manifest in changes:
                 if manifest is None:
                     return
@@ -169,11 +173,11 @@ class ObjectRun:
         await self.delete(of)
         return ObjectOutcome(of=of, sentence=f"Its pod {pod.name} {pod.sentence}")
 
-    async def _end(self, of: Reference) -> tuple[Manifest | None, Verdict]:
+    async def _end(self, of: Reference, watches: Watches) -> tuple[Manifest | None, Verdict]:
         """The object and its verdict; no object where somebody deleted it."""
         told, last = "", None
         try:
-            async with aclosing(self._changes(of)) as changes:
+            async with aclosing(watches.of_object(of)) as changes:
                 async for manifest in changes:
                     if manifest is None:
                         break
@@ -184,20 +188,6 @@ class ObjectRun:
         except KubeError as error:
             raise PodNotObserved(f"{of} cannot be watched: {error}") from error
         return None, Verdict(False, "somebody deleted it before its work had ended")
-
-    async def _changes(self, of: Reference) -> AsyncGenerator[Manifest | None, None]:
-        """The object whenever it has changed; None when it is gone."""
-        news = watch(
-            self.client, of.resource, of.namespace, field_selector=f"metadata.name={of.name}"
-        )
-        seen = False
-        async with aclosing(news) as changes:
-            async for each in changes:
-                if each.object is not None and each.object["metadata"]["uid"] == of.uid:
-                    seen = True
-                    yield None if each.kind == "DELETED" else each.object
-                elif each.kind == "SYNCED" and not seen:
-                    yield None
 
     def _tell_progress(self, of: Reference, manifest: Manifest, told: str) -> str:
         words = progress_of(manifest, self.options.judgement)

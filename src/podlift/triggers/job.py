@@ -15,16 +15,18 @@ from podlift.runs import Listener, OnKill, RunError
 from podlift.runs.members import label_of
 from podlift.runs.object_run import ObjectRun
 from podlift.runs.objects import ObjectOptions, Reference
-from podlift.triggers.sharing import shared_cluster
+from podlift.triggers.sharing import SharedCluster, shared_cluster
 from podlift.triggers.telling import Telling, TriggerListener
 
 if TYPE_CHECKING:
-    from podlift.kube import Client
     from podlift.pods.reading import Pod
 
 
 class KubernetesJobTrigger(BaseTrigger):
     """Sees an object to its end, tells its pods' logs, and says once how it ended.
+
+    All triggers of a process that wait for objects of one kind in one namespace share one watch of
+    them, one of their pods, and one of events.
 
     All arguments are plain data: what was made by ``to_watch``.
 
@@ -86,7 +88,7 @@ class KubernetesJobTrigger(BaseTrigger):
         of = self._of()
         try:
             async with shared_cluster(self._hook()) as cluster:
-                outcome = await self._run(cluster.client).see_to_its_end(of)
+                outcome = await self._run(cluster).see_to_its_end(of)
             event = {"outcome": msgspec.to_builtins(outcome)}
         except (RunError, KubeError, InvalidConnection) as error:
             event = {"error": f"{of}: {error}"}
@@ -103,13 +105,15 @@ class KubernetesJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Somebody ended the task: its object goes, if it is to. Airflow 3.3 and later."""
         async with shared_cluster(self._hook()) as cluster:
-            run = self._run(cluster.client)
+            run = self._run(cluster)
             if run.options.on_kill is OnKill.DELETE_POD:
                 await run.delete(self._of())
 
-    def _run(self, client: Client) -> ObjectRun:
+    def _run(self, cluster: SharedCluster) -> ObjectRun:
         options = msgspec.convert(self.options, ObjectOptions)
-        return ObjectRun(client, options, self._listener(), lambda pod: self._listener(pod))
+        return ObjectRun(
+            cluster.client, options, self._listener(), self._listener, watches=cluster.objects
+        )
 
     def _listener(self, pod: Pod | None = None) -> Listener:
         telling = msgspec.convert(self.telling, Telling)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from podlift.runs.objects_watching import SharedWatches
 from podlift.runs.sharing import NamespaceWatch
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class SharedCluster:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.objects = SharedWatches(client)
+        """Tells of Jobs and other objects."""
         self._watches: dict[str, NamespaceWatch] = {}
 
     def watch(self, namespace: str) -> NamespaceWatch:
