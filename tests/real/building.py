@@ -53,6 +53,18 @@ def pause() -> Path:
     return _built(HERE / "go" / "pause", (".",), "pause")
 
 
+def kwok() -> Path:
+    """Folder with ``kwok``, which plays nodes and their pods for measurements, built if need be."""
+    return _built(HERE / "go" / "kwok", ("sigs.k8s.io/kwok/cmd/kwok",), "KWOK (once; some minutes)")
+
+
+def s3_server() -> Path:
+    """Folder with ``versitygw``, an S3 server whose buckets are folders, built if need be."""
+    module = HERE / "go" / "versitygw"
+    packages = ("github.com/versity/versitygw/cmd/versitygw",)
+    return _built(module, packages, "an S3 server (once; some minutes)")
+
+
 def _version_flags(module: Path) -> str:
     """Linker flags by which the programs report the release that ``go.mod`` pins."""
     found = re.search(
@@ -78,7 +90,7 @@ def _built(module: Path, packages: tuple[str, ...], what: str, link: str = "") -
     go = shutil.which("go")
     if go is None:
         raise RealClusterError(
-            "Go is needed to build Kubernetes and etcd: install Go 1.26 or later."
+            "Go is needed to build the programs that tests run: install Go 1.26 or later."
         )
     CACHE.mkdir(parents=True, exist_ok=True)
     with _alone():
