@@ -5,7 +5,7 @@ Pure functions for the table in ``transitions``.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from podlift.executor.effects import Announce, Create, Delete, LookAtEvents, Tell
 from podlift.executor.ending import Step, create_next, delete, end, gone, judge, run

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from podlift.executor.state import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(msgspec.Struct, frozen=True, gc=False):
     """Create the pod with this launch number, not before ``wait`` seconds have passed."""
 
     launch: int
     wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(msgspec.Struct, frozen=True, gc=False):
     """Tell Airflow that the pod exists, and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True, gc=False):
     """Add a sentence to the task's event log."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeepLog:
+class KeepLog(msgspec.Struct, frozen=True, gc=False):
     """Bring the log to safety, with the cause if the verdict is a failure."""
 
     verdict: Verdict
@@ -37,35 +34,30 @@ class KeepLog:
     """Another pod is going to be started."""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtEvents:
+class LookAtEvents(msgspec.Struct, frozen=True, gc=False):
     """Find out from the pod's events what it waits for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requeue:
+class Requeue(msgspec.Struct, frozen=True, gc=False):
     """Have Airflow queue the task instance once more, for the pod with this launch number."""
 
     launch: int
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, gc=False):
     """Tell Airflow how the execution ended."""
 
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True, gc=False):
     """Delete the pod with this uid; an empty uid means: whatever has our name."""
 
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True, gc=False):
     """Drop the record."""
 
 

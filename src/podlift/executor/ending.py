@@ -5,8 +5,9 @@ Pure functions for the table in ``transitions``.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from podlift.executor.effects import Create, Delete, Effect, Forget, KeepLog, Report, Requeue, Tell
 from podlift.executor.observations import LogKept, PodGone, PodSeen, Requeued, Revoked, Tick

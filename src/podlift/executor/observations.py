@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from podlift.executor.state import Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class CreateBegun:
+class CreateBegun(msgspec.Struct, frozen=True, gc=False):
     """The request that creates the pod is being sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(msgspec.Struct, frozen=True, gc=False):
     """The pod exists: the server made it, or had made it for an earlier try of this request."""
 
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateDelayed:
+class CreateDelayed(msgspec.Struct, frozen=True, gc=False):
     """The server is busy, unreachable or its quota used up. The pod may or may not exist."""
 
     sentence: str
@@ -30,23 +28,20 @@ class CreateDelayed:
     """Sentences of one kind are told once; empty: the sentence itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRefused:
+class CreateRefused(msgspec.Struct, frozen=True, gc=False):
     """The pod can never be created like this."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class NameTaken:
+class NameTaken(msgspec.Struct, frozen=True, gc=False):
     """A pod of an earlier execution of the same task instance has the name."""
 
     uid: str
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PodSeen:
+class PodSeen(msgspec.Struct, frozen=True, gc=False):
     """The pod as the server reports it, reduced to what matters here."""
 
     uid: str
@@ -63,46 +58,39 @@ class PodSeen:
     """A node has it, and nothing in its status says why its containers do not run yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PodGone:
+class PodGone(msgspec.Struct, frozen=True, gc=False):
     """The pod with this uid does not exist any more; an empty uid stands for its name."""
 
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogKept:
+class LogKept(msgspec.Struct, frozen=True, gc=False):
     """The log is safe, or cannot be had. ``sentence`` is the verdict's, with what events added."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Requeued:
+class Requeued(msgspec.Struct, frozen=True, gc=False):
     """Whether Airflow queued the task instance once more; it does not if the task has ended."""
 
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRefused:
+class DeleteRefused(msgspec.Struct, frozen=True, gc=False):
     """We may not delete the pod."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Revoked:
+class Revoked(msgspec.Struct, frozen=True, gc=False):
     """The scheduler takes the task back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(msgspec.Struct, frozen=True, gc=False):
     """Another scheduler owns the pod now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time passes."""
 
     now: float

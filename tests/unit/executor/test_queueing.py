@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.models.taskinstancekey import TaskInstanceKey
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from podlift.executor.execution import Execution
 from podlift.executor.queueing import Queue
