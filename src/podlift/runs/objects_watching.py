@@ -22,7 +22,7 @@ from podlift.runs.broadcasting import Broadcast, News
 from podlift.runs.objects import Reference
 
 _REQUIREMENT = re.compile(r",(?![^(]*\))")
-_EQUALS = re.compile(r"(?P<label>[^=!\s(]+)==?(?P<value>[^=]*)")
+_EQUALS = re.compile(r"(?P<label>[^=!\s(]+)\s*==?(?P<value>[^=]*)")
 
 
 class Watches:

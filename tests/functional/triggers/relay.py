@@ -59,7 +59,7 @@ def verb_of(request: web.BaseRequest) -> str:
     last = request.path.rpartition("/")[2]
     if last == "log":
         return "log"
-    if last not in ("pods", "events"):
+    if last not in ("pods", "events", "jobs"):
         return "get"
     return f"watch {last}" if "watch" in request.query else f"list {last}"
 
