@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from podlift.hooks.official import OfficialClients
-from podlift.hooks.settings import Settings, settings_of
+from podlift.hooks.official_jobs import OfficialJobs
+from podlift.hooks.settings import InvalidConnection, Settings, settings_of
 
 if TYPE_CHECKING:
     from podlift.kube import Client, Connection
 
 
-class KubernetesHook(OfficialClients):
+class KubernetesHook(OfficialJobs):
     """Reaches the cluster of an Airflow connection of type ``kubernetes``.
 
     Arguments win over what the connection says, which wins over what is found around the process:
@@ -39,6 +39,9 @@ class KubernetesHook(OfficialClients):
     :param disable_verify_ssl: whether to trust any server. Only for trying something out.
     :param disable_tcp_keepalive: whether to leave a silent server unnoticed.
     :param kubernetes_conn_id: the same as ``conn_id``, by the name that operators give it.
+    :param client_configuration: for the clients of the package ``kubernetes``: a ``Configuration``
+        of theirs with proxies or retries, say, over which the connection's settings are laid.
+        Podlift's own client has no use for it, and refuses it.
     """
 
     conn_name_attr = "kubernetes_conn_id"
@@ -57,8 +60,10 @@ class KubernetesHook(OfficialClients):
         disable_verify_ssl: bool | None = None,
         disable_tcp_keepalive: bool | None = None,
         kubernetes_conn_id: str | None = None,
+        client_configuration: Any = None,
     ) -> None:
         super().__init__()
+        self.client_configuration = client_configuration
         self.conn_id = kubernetes_conn_id or conn_id
         self._arguments: dict[str, Any] = {
             "in_cluster": in_cluster,
@@ -129,6 +134,11 @@ class KubernetesHook(OfficialClients):
         """
         from podlift.kube import Client
 
+        if self.client_configuration is not None:
+            raise InvalidConnection(
+                "client_configuration is for the clients of the package kubernetes. Podlift's own "
+                "takes proxies, certificates and the like from the kubeconfig."
+            )
         if not (await self.read()).keepalive:
             options.setdefault("keepalive", None)
         async with Client(await self.load_connection(), **options) as client:
@@ -142,11 +152,22 @@ class KubernetesHook(OfficialClients):
         """What the Airflow connection says of the container that hands results over."""
         return dict(self.settings.sidecar)
 
+    def get_xcom_sidecar_container_image(self) -> str | None:
+        """The image of that container, where the connection names one."""
+        return self.settings.sidecar.get("image")
+
+    def get_xcom_sidecar_container_resources(self) -> Mapping[str, Any] | None:
+        """Its resources, likewise."""
+        return self.settings.sidecar.get("resources")
+
+    def get_xcom_sidecar_container_security_context(self) -> Mapping[str, Any] | None:
+        """Its security context, likewise."""
+        return self.settings.sidecar.get("security_context")
+
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cluster for its version: whether it answered, and a sentence for the form."""
         import asyncio
 
-        from podlift.hooks.settings import InvalidConnection
         from podlift.kube import KubeError
 
         try:

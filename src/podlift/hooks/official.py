@@ -5,6 +5,8 @@ Nothing else in Podlift uses them, and the package need not be installed.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,10 +26,18 @@ class OfficialClients(BaseHook):
         """How to reach the cluster."""
         raise NotImplementedError
 
+    client_configuration: Any = None
+    """A ``Configuration`` of that package, over which the connection's settings are laid."""
+
     @cached_property
     def api_client(self) -> Any:
         """An ``ApiClient`` of the ``kubernetes`` package. Raises ``AirflowException``."""
-        return _api_client(self.settings)
+        return _api_client(self.settings, self.client_configuration)
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether the cluster is reached by the service account of the worker's own pod."""
+        return _is_inside(self.settings)
 
     def get_conn(self) -> Any:
         """The same as ``api_client``."""
@@ -78,11 +88,16 @@ class OfficialClients(BaseHook):
         )
         return log
 
-    def get_job(self, job_name: str, namespace: str) -> Any:
-        """A ``V1Job``."""
-        return self.batch_v1_client.read_namespaced_job(name=job_name, namespace=namespace)
-
-    get_job_status = get_job
+    def get_pod_log_stream(
+        self, pod_name: str, container: str | None = None, namespace: str | None = None
+    ) -> tuple[Any, Iterator[str]]:
+        """The package's ``Watch``, which ``stop()`` ends, and the lines as they come."""
+        watch = import_module("kubernetes.watch").Watch()
+        which = {"container": container} if container else {}
+        read = self.core_v1_client.read_namespaced_pod_log
+        return watch, watch.stream(
+            read, name=pod_name, namespace=self._namespace(namespace), **which
+        )
 
     def create_custom_object(
         self,
@@ -138,19 +153,21 @@ def _module() -> Any:
     return client
 
 
-def _api_client(settings: Settings) -> Any:
+def _is_inside(settings: Settings) -> bool:
+    from podlift.kube.connection import means_service_account
+
+    if settings.in_cluster is not None:
+        return settings.in_cluster
+    return means_service_account(bool(settings.config_file or settings.config or settings.context))
+
+
+def _api_client(settings: Settings, given: Any) -> Any:
     """Configured as Podlift's own client is, with the package's own means."""
     client = _module()
     config: Any = import_module("kubernetes.config")
-    from podlift.kube.connection import means_service_account
-
-    inside = settings.in_cluster
-    if inside is None:
-        named = bool(settings.config_file or settings.config or settings.context)
-        inside = means_service_account(named)
-    into = client.Configuration()
+    into = copy.deepcopy(given) if given is not None else client.Configuration()
     try:
-        if inside:
+        if _is_inside(settings):
             config.load_incluster_config(client_configuration=into)
         elif settings.config is not None:
             config.load_kube_config_from_dict(

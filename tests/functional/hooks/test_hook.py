@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from podlift.hooks.kubernetes import KubernetesHook
+from podlift.hooks.settings import InvalidConnection
 from podlift.kube import PODS
 
 pytestmark = pytest.mark.functional
@@ -104,3 +105,54 @@ def test_the_official_clients_are_made_of_the_same_settings(
     assert hook.batch_v1_client.list_namespaced_job(namespace).items == []
     assert hook.get_namespace() == namespace
     assert hook.get_conn() is hook.api_client
+
+
+def a_job(name: str, shell: str) -> dict[str, Any]:
+    container = {"name": "base", "image": "busybox:1.36", "command": ["sh", "-c", shell]}
+    pod = {"restartPolicy": "Never", "containers": [container]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {"backoffLimit": 0, "suspend": True, "template": {"spec": pod}},
+    }
+
+
+def test_jobs_are_made_changed_and_waited_for(
+    cluster: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = connect(monkeypatch, kube_config_path=str(cluster.kubeconfig), namespace=namespace)
+    hook.create_job(a_job("good", "echo from the job"))
+    hook.apply_from_yaml_file(yaml_objects=[a_job("bad", "exit 3")], namespace=namespace)
+    names = [each.metadata.name for each in hook.list_jobs_from_namespace(namespace).items]
+    assert sorted(names) == ["bad", "good"]
+    everywhere = hook.list_jobs_all_namespaces().items
+    assert {"good", "bad"} <= {each.metadata.name for each in everywhere}
+    assert not hook.is_job_complete(hook.get_job("good", namespace))
+    for name in names:
+        changed = hook.patch_namespaced_job(name, namespace, {"spec": {"suspend": False}})
+        assert changed.spec.suspend is False
+    good = hook.wait_until_job_complete("good", namespace, job_poll_interval=0.2)
+    assert (hook.is_job_successful(good), hook.is_job_failed(good)) == (True, False)
+    bad = hook.wait_until_job_complete("bad", namespace, job_poll_interval=0.2)
+    assert (hook.is_job_successful(bad), hook.is_job_failed(bad)) == (False, "BackoffLimitExceeded")
+    (pod,) = hook.get_namespaced_pod_list("batch.kubernetes.io/job-name=good").items
+    assert hook.get_pod_logs(pod.metadata.name) == "from the job\n"
+    _, lines = hook.get_pod_log_stream(pod.metadata.name, "base", namespace)
+    assert list(lines) == ["from the job"]
+
+
+async def test_a_configuration_of_the_official_clients_is_kept(
+    cluster: Api, namespace: str
+) -> None:
+    from kubernetes.client import Configuration
+
+    given = Configuration()
+    given.retries = 7
+    hook = KubernetesHook(None, config_file=str(cluster.kubeconfig), client_configuration=given)
+    assert hook.core_v1_client.list_namespaced_pod(namespace).items == []
+    assert hook.api_client.configuration.retries == 7
+    assert given.host != hook.api_client.configuration.host
+    with pytest.raises(InvalidConnection, match="for the clients of the package kubernetes"):
+        async with hook.client():
+            pass
