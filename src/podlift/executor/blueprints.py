@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from podlift.compat import has_pod_mutation_hook, mutate_pod
 from podlift.executor.errors import TemplateError
@@ -17,7 +18,7 @@ from podlift.executor.templates import TemplateFiles
 from podlift.executor.workloads import facts_of
 from podlift.exit_codes import MEMORY_GROWS
 from podlift.kube.errors import KubeError
-from podlift.pods.building import BASE, BuiltPod, build_task_pod
+from podlift.pods.building import BASE, BuiltPod, Groundwork, lay_ground
 from podlift.pods.checking import check_pod
 from podlift.pods.memory import give_more
 from podlift.pods.plain import Manifest
@@ -52,13 +53,20 @@ class Deployment:
     """A fresh token for a workload and its id, valid from now for as long as it may pend."""
 
 
+class _Ground(NamedTuple):
+    template: Manifest
+    groundwork: Groundwork
+
+
 class Blueprints:
-    """Builds pods. The template is read from disk, and the seal's key from the cluster, once."""
+    """Builds pods. The template is read from disk, and the seal's key from the cluster, once; what
+    all pods of a template have in common is put together once, too."""
 
     def __init__(self, deployment: Deployment, seals: Seals) -> None:
         self._deployment = deployment
         self._seals = seals
         self._files = TemplateFiles()
+        self._grounds: dict[str | None, _Ground] = {}
 
     async def build(self, execution: Execution) -> BuiltPod:
         """The pod for the execution's current launch.
@@ -70,10 +78,14 @@ class Blueprints:
         facts = facts_of(execution.workload)
         config = facts.config
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
-        path = str(self._deployment.home / path) if path else None
-        template = await self._files.load(path)
-        built = self._lay_out(execution, template, config.get("pod_override"), facts.trace)
-        if has_pod_mutation_hook():
+        groundwork = await self._groundwork(str(self._deployment.home / path) if path else None)
+        built = groundwork.build(
+            execution.name_pod(),
+            execution.identity(self._deployment.executor_id),
+            config.get("pod_override"),
+            _trace(facts.trace),
+        )
+        if self._has_hook:
             built = await asyncio.to_thread(_mutate, built)
         if self._out_of_sight(built.namespace):
             raise TemplateError(
@@ -96,6 +108,10 @@ class Blueprints:
             )
         return built
 
+    @cached_property
+    def _has_hook(self) -> bool:
+        return has_pod_mutation_hook()
+
     def forget_key(self, namespace: str) -> None:
         """Read the seal's key anew before the next pod: a worker could not use the one we know."""
         self._seals.forget(namespace)
@@ -114,22 +130,20 @@ class Blueprints:
         token = self._deployment.mint(workload, execution.ti_id)
         return workload.model_copy(update={"token": token}).model_dump_json().encode("utf-8")
 
-    def _lay_out(
-        self,
-        execution: Execution,
-        template: Manifest,
-        override: object,
-        trace: Mapping[str, str],
-    ) -> BuiltPod:
-        return build_task_pod(
-            name=execution.name_pod(),
+    async def _groundwork(self, path: str | None) -> Groundwork:
+        template = await self._files.load(path)
+        known = self._grounds.get(path)
+        if known is None or known.template is not template:  # the file has changed
+            known = self._grounds[path] = _Ground(template, self._lay_ground(template))
+        return known.groundwork
+
+    def _lay_ground(self, template: Manifest) -> Groundwork:
+        return lay_ground(
             namespace=self._deployment.settings.namespace,
-            identity=execution.identity(self._deployment.executor_id),
             template=template,
-            pod_override=override,
             image=self._image(template),
             command=() if _base(template).get("args") else WORKER,
-            env=[*self._environment(template), *_trace(trace)],
+            env=self._environment(template),
         )
 
     def _image(self, template: Manifest) -> str | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from podlift.pods.checking import check_pod, check_shape
 from podlift.pods.errors import InvalidManifest
 from podlift.pods.labels import Identity, annotations_of, labels_of
-from podlift.pods.merging import merge_into
+from podlift.pods.merging import copied, merge_into, strategic_merge
 from podlift.pods.plain import Manifest, to_manifest
 
 BASE = "base"
@@ -40,44 +41,89 @@ class BuiltPod:
         return namespace
 
 
-def build_task_pod(
+@dataclass(frozen=True)
+class Groundwork:
+    """What the pods of many tasks have in common, put together once; see ``lay_ground``.
+
+    It never changes: every pod is made of a copy.
+    """
+
+    namespace: str
+    command: Sequence[str]
+    _template: Manifest
+    """With the settings laid over it."""
+    _own: Manifest
+    """What always holds, whatever an override says."""
+    _notes: tuple[str, ...]
+
+    def build(
+        self,
+        name: str,
+        identity: Identity,
+        pod_override: object = None,
+        env: Sequence[Manifest] = (),
+    ) -> BuiltPod:
+        """The pod for one launch of a task instance, with variables of its own.
+
+        ``pod_override`` is a dict or a Kubernetes client's model object. Raises
+        ``InvalidManifest`` with the field's path for what no pod can be made from.
+        """
+        notes = list(self._notes)
+        if pod_override is None:
+            pod = copied(self._without_override)
+        else:
+            pod = self._overridden(pod_override, notes)
+        if env:
+            pod = merge_into(pod, _base_with(env=list(env)))
+        return BuiltPod(merge_into(pod, _signature(name, identity)), tuple(notes))
+
+    @cached_property
+    def _without_override(self) -> Manifest:
+        return self._completed(copied(self._template))
+
+    def _overridden(self, pod_override: object, notes: list[str]) -> Manifest:
+        override = _read(pod_override, "pod_override", keep_nulls=True)
+        _name_base(override, "pod_override", notes, known=_names(self._template))
+        _note_replaced(override, notes)
+        return self._completed(strategic_merge(self._template, override))
+
+    def _completed(self, pod: Manifest) -> Manifest:
+        pod = merge_into(pod, _default_command(pod, self.command))
+        pod = merge_into(pod, self._own)
+        pod.setdefault("metadata", {}).setdefault("namespace", self.namespace)
+        _check_restart_policy(pod)
+        check_pod(pod)
+        return pod
+
+
+def lay_ground(
     *,
-    name: str,
     namespace: str,
-    identity: Identity,
     template: object = None,
-    pod_override: object = None,
     image: str | None = None,
     command: Sequence[str] = (),
     args: Sequence[str] = (),
     env: Sequence[Manifest] = (),
     service_account_name: str | None = None,
-) -> BuiltPod:
-    """Build the pod for one launch of a task instance.
+) -> Groundwork:
+    """Put together what pods made from one template have in common.
 
-    ``template`` and ``pod_override`` are dicts or a Kubernetes client's model objects; either may
-    be missing. ``image`` and ``service_account_name`` replace the template's, and give way to the
-    override's. ``command`` is used where neither has one; ``args`` and ``env`` (entries as in a
-    container's ``env``) always hold. ``namespace`` is used unless the template or the override
-    names another. The base container is the one called ``base``; where there is none, the first.
+    ``template`` is a dict or a Kubernetes client's model object; it may be missing. ``image`` and
+    ``service_account_name`` replace the template's, and give way to an override's. ``command`` is
+    used where neither has one; ``args`` and ``env`` (entries as in a container's ``env``) always
+    hold. ``namespace`` is used unless the template or the override names another. The base
+    container is the one called ``base``; where there is none, the first.
 
-    Raises ``InvalidManifest`` with the field's path for what no pod can be made from.
+    Raises ``InvalidManifest`` with the field's path for a template that is none.
     """
     notes: list[str] = []
     pod = _read(template, "the pod template", keep_nulls=False)
     _name_base(pod, "the pod template", notes)
-    options = _options(image, service_account_name)
-    override = _read(pod_override, "pod_override", keep_nulls=True)
-    _name_base(override, "pod_override", notes, known=_names(pod))
-    _note_replaced(override, notes)
-    for layer in (options, override):
-        pod = merge_into(pod, layer)
-    pod = merge_into(pod, _default_command(pod, command))
-    pod = merge_into(pod, _own_part(name, identity, args, env))
-    pod["metadata"].setdefault("namespace", namespace)
-    _check_restart_policy(pod)
-    check_pod(pod)
-    return BuiltPod(pod, tuple(notes))
+    pod = merge_into(pod, _options(image, service_account_name))
+    own: dict[str, Any] = {"args": list(args)} if args else {}
+    if env:
+        own["env"] = list(env)
+    return Groundwork(namespace, command, pod, _base_with(**own), tuple(notes))
 
 
 def _read(value: object, what: str, *, keep_nulls: bool) -> Manifest:
@@ -126,17 +172,15 @@ def _options(image: str | None, service_account_name: str | None) -> Manifest:
 def _default_command(pod: Manifest, command: Sequence[str]) -> Manifest:
     if not command or _base(pod).get("command"):
         return {}
-    return {"spec": {"containers": [{"name": BASE, "command": list(command)}]}}
+    return _base_with(command=list(command))
 
 
-def _own_part(
-    name: str, identity: Identity, args: Sequence[str], env: Sequence[Manifest]
-) -> Manifest:
-    base: dict[str, Any] = {"name": BASE}
-    if args:
-        base["args"] = list(args)
-    if env:
-        base["env"] = list(env)
+def _base_with(**fields: Any) -> Manifest:
+    return {"spec": {"containers": [{"name": BASE, **fields}]}}
+
+
+def _signature(name: str, identity: Identity) -> Manifest:
+    """What tells the pod from all others."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -146,7 +190,6 @@ def _own_part(
             "labels": labels_of(identity),
             "annotations": annotations_of(identity),
         },
-        "spec": {"containers": [base]},
     }
 
 

@@ -58,7 +58,7 @@ def strategic_merge(base: Manifest, override: Manifest) -> Manifest:
     Raises ``InvalidManifest`` for a directive that is not known and for an element of a keyed list
     that lacks its key.
     """
-    return merge_into(_copied(base), override)
+    return merge_into(copied(base), override)
 
 
 def merge_into(base: Manifest, override: Manifest) -> Manifest:
@@ -70,12 +70,12 @@ def merge_into(base: Manifest, override: Manifest) -> Manifest:
     return {} if merged is None else merged
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """A copy that shares nothing with JSON-like data; many times as fast as ``copy.deepcopy``."""
     if isinstance(value, dict):
-        return {k: item if type(item) is str else _copied(item) for k, item in value.items()}
+        return {k: item if type(item) is str else copied(item) for k, item in value.items()}
     if isinstance(value, list):
-        return [_copied(item) for item in value]
+        return [copied(item) for item in value]
     return value
 
 
@@ -90,6 +90,9 @@ def _merge_mapping(base: Manifest, override: Manifest, path: str) -> Manifest | 
     merged = {} if directive == "replace" else base
     for key, value in override.items():
         if key == _DIRECTIVE:
+            continue
+        if type(value) is str:  # most are, and there is nothing to merge
+            merged[key] = value
             continue
         outcome = _merge_value(key, merged.get(key), value, f"{path}.{key}" if path else key)
         if outcome is None:
@@ -108,7 +111,7 @@ def _merge_value(field: str, base: Any, override: Any, path: str) -> Any:
             return _merge_keyed(field, base, override, path)
         if field in _SETS:
             return [*base, *(item for item in override if item not in base)]
-    return _copied(override)
+    return copied(override)
 
 
 def _merge_keyed(field: str, base: list[Any], override: list[Any], path: str) -> list[Any]:

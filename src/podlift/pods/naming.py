@@ -11,6 +11,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_LENGTH = 63
 """Longest DNS-1123 label and longest label value."""
@@ -41,6 +42,7 @@ def pod_name(prefix_parts: Sequence[str], uid: str, launch: int) -> str:
     return f"{prefix}-{ending}"
 
 
+@lru_cache(maxsize=4096)  # DAGs and runs have many tasks
 def label_value(text: str) -> str:
     """Return ``text`` if it is a valid label value; else a readable form of it that is.
 
@@ -60,6 +62,8 @@ def _hash(text: str, length: int) -> str:
 
 
 def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kubernetes import client
 
-from podlift.pods.building import BuiltPod, build_task_pod
+from podlift.pods.building import BuiltPod, Groundwork, lay_ground
 from podlift.pods.errors import InvalidManifest
 from podlift.pods.labels import Identity, identity_of
+from podlift.pods.merging import copied
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import read_pod
 
@@ -17,13 +20,9 @@ IDENTITY = Identity(dag_id="d", task_id="t", run_id="r", ti_id="u", executor="me
 
 
 def build(**options: Any) -> BuiltPod:
-    given: dict[str, Any] = {
-        "name": "n",
-        "namespace": "ns",
-        "identity": IDENTITY,
-        "image": "airflow:3",
-    }
-    return build_task_pod(**given | options)
+    given: dict[str, Any] = {"namespace": "ns", "image": "airflow:3"}
+    override = options.pop("pod_override", None)
+    return lay_ground(**given | options).build("n", IDENTITY, override)
 
 
 def base(pod: BuiltPod) -> Manifest:
@@ -133,6 +132,59 @@ def test_the_inputs_stay_untouched() -> None:
     template = containers({"name": "worker", "image": "w"})
     build(template=template, pod_override=template)
     assert template == containers({"name": "worker", "image": "w"})
+
+
+TEMPLATE = {
+    "metadata": {"labels": {"team": "a"}, "annotations": {"x": "y"}},
+    "spec": {
+        "nodeSelector": {"a": "b"},
+        "volumes": [{"name": "v", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "base",
+                "env": [{"name": "A", "value": "1"}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+            },
+            {"name": "side", "image": "s"},
+        ],
+    },
+}
+OVERRIDES: list[Manifest | None] = [
+    None,
+    {},
+    {"metadata": {"namespace": "other", "labels": {"team": None}}},
+    {"spec": {"nodeSelector": {"$patch": "replace", "c": "d"}}},
+    containers({"name": "base", "image": "own", "command": ["x"], "env": [{"name": "A"}]}),
+    containers({"name": "side", "$patch": "delete"}, {"name": "main", "image": "m"}),
+    {"spec": {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}},
+]
+
+
+def destroy(value: Any) -> None:
+    """Change everything in it that can be changed."""
+    for each in list(value.values() if isinstance(value, dict) else value):
+        if isinstance(each, dict | list):
+            destroy(each)
+    value.clear()
+
+
+@given(st.lists(st.sampled_from(OVERRIDES), min_size=1, max_size=6))
+def test_pods_of_one_template_know_nothing_of_each_other(overrides: list[Manifest | None]) -> None:
+    def ground() -> Groundwork:
+        env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+        return lay_ground(
+            namespace="ns", template=TEMPLATE, image="airflow:3", command=["w"], env=env
+        )
+
+    before = copied(OVERRIDES)
+    shared, variable = ground(), {"name": "OWN", "value": "x"}
+    for override in overrides:
+        alone = ground().build("n", IDENTITY, override, [variable])
+        pod = shared.build("n", IDENTITY, override, [variable])
+        assert pod == alone
+        destroy(pod.manifest)
+    assert before == OVERRIDES
+    assert variable == {"name": "OWN", "value": "x"}
 
 
 @pytest.mark.parametrize(
