@@ -36,6 +36,7 @@ _MARKERS = (
     "local_only(reason): is about the local cluster itself",
     "real_only(reason): needs what only a real Kubernetes does",
     "postgres: needs PostgreSQL on this machine",
+    "provider(name): needs that provider of Airflow in the environment",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
     "alone(reason): needs the cluster or the machine for itself, so nothing runs beside it",
     "since_airflow(version, reason): needs this minor version of Airflow or a later one",
@@ -80,12 +81,24 @@ def _airflow() -> tuple[int, ...]:
     return tuple(map(int, metadata.version("apache-airflow-core").split(".")[:2]))
 
 
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def _why_not(item: pytest.Item, chosen: str) -> str | None:
     """Why a test says nothing about the chosen cluster or Airflow; None where it does."""
     if (marker := item.get_closest_marker("since_airflow")) is not None:
         needed, reason = marker.args
         if _airflow() < tuple(map(int, needed.split("."))):
             return f"since_airflow: {needed}: {reason}"
+    if (marker := item.get_closest_marker("provider")) is not None:
+        [name] = marker.args
+        if not _is_installed(f"apache-airflow-providers-{name}"):
+            return f"provider: {name} is not in this environment; make test-remote-logs has one"
     markers = _NOT_ON.get(chosen, ("local_only", "own_node"))
     for name in markers:
         if (marker := item.get_closest_marker(name)) is not None:

@@ -56,8 +56,14 @@ class Told:
     """The same after the scheduler had stopped."""
 
 
-async def play(scene: Scene) -> Told:
-    """Start Airflow, let the tasks come to their ends, read their logs, stop Airflow."""
+async def play(
+    scene: Scene, logging: dict[str, str] | None = None, connection: dict[str, Any] | None = None
+) -> Told:
+    """Start Airflow, let the tasks come to their ends, read their logs, stop Airflow.
+
+    ``logging`` are more options of Airflow's section of that name, ``connection`` is made before
+    the first task.
+    """
     home = Home(scene.folder)
     home.create()
     serving = Serving(
@@ -77,7 +83,10 @@ async def play(scene: Scene) -> Told:
             "infrastructure_retries": "0",
             "pending_failure_timeout": "5",
         },
-        "logging": {"worker_log_server_port": str(choose_port(0, scene.address))},
+        "logging": {
+            "worker_log_server_port": str(choose_port(0, scene.address)),
+            **(logging or {}),
+        },
         "scheduler": {"task_queued_timeout": "3600"},
     }
     write_configuration(home, serving, keys, options)
@@ -100,6 +109,8 @@ async def play(scene: Scene) -> Told:
         client = await ending.enter_async_context(
             Client(await load_connection(scene.kubeconfig, in_cluster=False))
         )
+        if connection is not None:
+            await rest.post("/connections", connection)
         told = Told()
         await _end_all(api, rest, client, scene.namespace, told)
         told.logs = {task: await _log(rest, task) for task in TASKS}

@@ -201,3 +201,7 @@ class Rest:
     async def get(self, path: str) -> Any:
         async with self._session.get(f"{self._url}/api/v2{path}") as answer:
             return await answer.json()
+
+    async def post(self, path: str, body: Any) -> Any:
+        async with self._session.post(f"{self._url}/api/v2{path}", json=body) as answer:
+            return await answer.json()
