@@ -48,12 +48,13 @@ class KubernetesDeleteJobOperator(ClusterTask):
         self.delete_on_status = delete_on_status
         self.wait_for_completion = wait_for_completion
         self.propagation_policy = propagation_policy
-        self.has_poll_interval = poll_interval is not None
+        self.without_effect = [] if poll_interval is None else ["poll_interval"]
+        """Parameters that were given and change nothing; the task's log says so."""
 
     def execute(self, context: Context) -> None:
         """Delete the Job. Raises ``ResourceFailed``."""
-        if self.has_poll_interval:
-            self.log.info("poll_interval has no effect: nothing is polled.")
+        for parameter in self.without_effect:
+            self.log.info("%s has no effect: nothing is polled.", parameter)
         self.log.info("%s", self.do_in_cluster(self._delete, ResourceFailed))
 
     async def _delete(self, client: Client, namespace: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from podlift.hooks.kubernetes import KubernetesHook
     from podlift.kube import Client, Resource
+    from podlift.pods.labels import Identity
     from podlift.pods.plain import Manifest
     from podlift.runs.kinds import Preset
     from podlift.runs.members import ListenerOf
@@ -55,6 +56,8 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         object's. (templated)
     :param base_container_name: the container in them that counts.
     :param get_logs: whether the pods' logs are told.
+    :param log_events_on_startup: whether is told what the object and its pods wait for.
+    :param log_events_on_failure: whether the warning events of a pod that failed are told.
     :param startup_timeout_seconds: within this time a pod must have been given a node, and within
         it again have started; default is no limit.
     :param wait_for_completion: whether the task waits; else it ends when the object was created.
@@ -84,6 +87,8 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         pods: str | None = None,
         base_container_name: str | None = None,
         get_logs: bool = True,
+        log_events_on_startup: bool = True,
+        log_events_on_failure: bool = True,
         startup_timeout_seconds: float | None = None,
         wait_for_completion: bool = True,
         delete_on_termination: bool = False,
@@ -104,6 +109,8 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         self.pods = pods
         self.base_container_name = base_container_name
         self.get_logs = get_logs
+        self.log_events_on_startup = log_events_on_startup
+        self.log_events_on_failure = log_events_on_failure
         self.startup_timeout_seconds = startup_timeout_seconds
         self.waits = self.wait_for_completion = wait_for_completion
         self.delete_on_termination = delete_on_termination
@@ -125,15 +132,17 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         from podlift.operators.object_manifest import object_manifest
         from podlift.operators.running import identity_in
 
+        identity = identity_in(context)
         manifest = object_manifest(
             self._object(),
-            identity=identity_in(context),
+            identity=identity,
             namespace=self.namespace,
             default_namespace=namespace,
             name=self.name,
             default_name=self.task_id,
             unique=self.random_name_suffix,
         )
+        self._mark_pods(manifest, identity)
         version, kind = manifest["apiVersion"], manifest["kind"]
         resource = await Discovery(client).find(version, kind)
         if resource is None:
@@ -141,6 +150,9 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         if not resource.namespaced:
             raise PodNotCreated(f"{kind} does not live in a namespace, so no task can wait for it.")
         return resource, manifest
+
+    def _mark_pods(self, manifest: Manifest, identity: Identity) -> None:
+        """Have the object's pods carry labels by which people find them, where it can be told."""
 
     def _object(self) -> Manifest:
         from podlift.operators.object_manifest import read_object
@@ -164,6 +176,8 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
                 schedule_timeout=timeout,
                 startup_timeout=timeout,
                 logs_of=(base,),
+                tell_startup_events=self.log_events_on_startup,
+                tell_failure_events=self.log_events_on_failure,
                 on_finish=OnFinish.KEEP_POD,
             ),
             durable=self.durable,
