@@ -1,9 +1,10 @@
 """What any client has to do: create, watch until it has ended, delete. Nothing else.
 
-    python -m bench.bare_client KUBECONFIG NAMESPACE PODS SECONDS
+    python -m bench.bare_client KUBECONFIG NAMESPACE PODS SECONDS [scheduled]
 
 Deliberately without a line of Podlift but for the kubeconfig: aiohttp and msgspec, 32 requests at
-once, one watch. Prints seconds and the CPU seconds of this process as JSON.
+once, one watch. Prints seconds and the CPU seconds of this process as JSON. `scheduled` leaves the
+pods' node to a scheduler.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bench.load import bare_pod
+from bench.load import NODE, bare_pod
 from podlift.kube import load_connection
 
 _AT_ONCE = 32
@@ -42,14 +43,16 @@ class _Event(msgspec.Struct):
     object: _Pod
 
 
-async def run(session: aiohttp.ClientSession, path: str, count: int, seconds: float) -> None:
+async def run(
+    session: aiohttp.ClientSession, path: str, count: int, seconds: float, node: str | None = NODE
+) -> None:
     slots = asyncio.Semaphore(_AT_ONCE)
     ended: set[str] = set()
     gone = 0
 
     async def create(number: int) -> None:
         async with slots:
-            body = msgspec.json.encode(bare_pod(number, seconds))
+            body = msgspec.json.encode(bare_pod(number, seconds, node))
             async with session.post(path, data=body) as answer:
                 await answer.read()
 
@@ -75,7 +78,9 @@ async def run(session: aiohttp.ClientSession, path: str, count: int, seconds: fl
     await asyncio.gather(*tasks)
 
 
-async def _main(kubeconfig: Path, namespace: str, count: int, seconds: float) -> None:
+async def _main(
+    kubeconfig: Path, namespace: str, count: int, seconds: float, node: str | None
+) -> None:
     connection = await load_connection(kubeconfig)
     access = await connection.current()
     session = aiohttp.ClientSession(
@@ -88,10 +93,11 @@ async def _main(kubeconfig: Path, namespace: str, count: int, seconds: float) ->
     )
     async with session:
         began, cpu = time.perf_counter(), time.process_time()
-        await run(session, f"/api/v1/namespaces/{namespace}/pods", count, seconds)
+        await run(session, f"/api/v1/namespaces/{namespace}/pods", count, seconds, node)
         spent = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
     print(json.dumps(spent))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    place = None if sys.argv[5:] == ["scheduled"] else NODE
+    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), place))

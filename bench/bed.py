@@ -73,15 +73,15 @@ async def namespace_in(kubeconfig: Path) -> AsyncIterator[str]:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await client.create(NAMESPACES, body)
         try:
-            await _settled(client, name)
+            await settled(client, name)
             yield name
         finally:
             await client.delete_collection(PODS, name, grace_period_seconds=0)
             await client.delete(NAMESPACES, name)
 
 
-async def _settled(client: Client, namespace: str) -> None:
-    """A controller makes what pods need to be admitted."""
+async def settled(client: Client, namespace: str) -> None:
+    """Wait for what a controller makes and pods need to be admitted."""
     for resource, name in ((SERVICE_ACCOUNTS, "default"), (CONFIGMAPS, "kube-root-ca.crt")):
         async with asyncio.timeout(30):
             while True:

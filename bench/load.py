@@ -1,7 +1,8 @@
-"""The load of the executor's measurements: what runs, where, and for how long.
+"""The load of the executors' measurements: what runs, where, and for how long.
 
 Pods name their node, so that neither a scheduler nor a real kubelet takes part: `bench.kubelet`
-plays both, and all that is measured is the way through the API server.
+plays both, and all that is measured is the way through the API server. `node=None` leaves it to a
+scheduler.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ RUN_SECONDS = "podlift.dev/bench-seconds"
 _TOKEN = "t" * 420
 
 
-def pod_template(seconds: float) -> dict[str, Any]:
+def pod_template(seconds: float, node: str | None = NODE) -> dict[str, Any]:
     """What a task's pod is made from."""
     container = {
         "name": "base",
@@ -37,7 +38,7 @@ def pod_template(seconds: float) -> dict[str, Any]:
         "kind": "Pod",
         "metadata": {"annotations": {RUN_SECONDS: str(seconds)}},
         "spec": {
-            "nodeName": NODE,
+            **({"nodeName": node} if node else {}),
             "restartPolicy": "Never",
             "containers": [container],
             "volumes": [{"name": "scratch", "emptyDir": {}}],
@@ -45,16 +46,16 @@ def pod_template(seconds: float) -> dict[str, Any]:
     }
 
 
-def write_template(folder: Path, seconds: float) -> Path:
+def write_template(folder: Path, seconds: float, node: str | None = NODE) -> Path:
     """The template as a file."""
     file = folder / f"template-{seconds}.yaml"
-    file.write_text(yaml.safe_dump(pod_template(seconds)))
+    file.write_text(yaml.safe_dump(pod_template(seconds, node)))
     return file
 
 
-def bare_pod(number: int, seconds: float) -> dict[str, Any]:
+def bare_pod(number: int, seconds: float, node: str | None = NODE) -> dict[str, Any]:
     """A pod like those of the executor, put together by nobody: the base of comparisons."""
-    pod = pod_template(seconds)
+    pod = pod_template(seconds, node)
     pod["metadata"] |= {
         "name": f"bare-{uuid.uuid4().hex[:8]}-{number}",
         "labels": {f"label-{n}": f"value-{number}" for n in range(8)} | {"bench": "bare"},
