@@ -16,6 +16,9 @@ core:
   {{- end }}
 api:
   port: {{ .Values.apiServer.port | quote }}
+  {{- with include "podlift.baseUrl" . }}
+  base_url: {{ . }}
+  {{- end }}
 logging:
   base_log_folder: {{ .Values.airflowHome }}/logs
 scheduler:

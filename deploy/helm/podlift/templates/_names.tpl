@@ -80,11 +80,19 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- .Values.logs.persistence.existingClaim | default (printf "%s-logs" (include "podlift.fullname" .)) -}}
 {{- end }}
 
-{{/* URL at which task pods find the execution API: below the path of [api] base_url. */}}
-{{- define "podlift.executionApi" -}}
-{{- $path := "" -}}
-{{- with (.Values.config.api | default dict).base_url -}}
-{{- $path = trimSuffix "/" (urlParse (tpl . $)).path -}}
+{{/* URL at which users find Airflow: [api] base_url, or what the ingress says; maybe empty. */}}
+{{- define "podlift.baseUrl" -}}
+{{- $ingress := .Values.ingress.apiServer -}}
+{{- $first := first ($ingress.hosts | default list) | default dict -}}
+{{- if (.Values.config.api | default dict).base_url -}}
+{{- tpl .Values.config.api.base_url . -}}
+{{- else if and $ingress.enabled $first.name -}}
+{{- ternary "https" "http" ((($first.tls) | default dict).enabled | default false) }}://{{ tpl $first.name . }}{{ trimSuffix "/" $ingress.path -}}
 {{- end -}}
+{{- end }}
+
+{{/* URL at which task pods find the execution API: below the path of the base URL. */}}
+{{- define "podlift.executionApi" -}}
+{{- $path := trimSuffix "/" (urlParse (include "podlift.baseUrl" .)).path -}}
 http://{{ include "podlift.fullname" . }}-api-server.{{ .Release.Namespace }}.svc:{{ .Values.apiServer.service.port }}{{ $path }}/execution/
 {{- end }}

@@ -55,6 +55,19 @@
 {{- end }}
 {{- end }}
 
+{{/* Volumes of a pod that writes no logs that anybody will look for. */}}
+{{- define "podlift.jobVolumes" -}}
+- name: tmp
+  emptyDir: {}
+- name: logs
+  emptyDir: {}
+- name: airflow-cfg
+  configMap: {name: {{ include "podlift.fullname" . }}-files}
+{{- with .Values.volumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* Where pods may run. Takes root, values (of the component). */}}
 {{- define "podlift.placement" -}}
 {{- range $field := list "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" }}

@@ -56,6 +56,8 @@ metadata:
   labels: {{- include "podlift.labels" . | nindent 4 }}
 spec:
   clusterIP: None
+  # Logs can be read of a scheduler or triggerer that is just starting, too.
+  publishNotReadyAddresses: true
   selector: {{- include "podlift.selector" . | nindent 4 }}
   ports:
     - {name: logs, port: {{ .port }}, targetPort: logs}
