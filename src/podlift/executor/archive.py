@@ -42,8 +42,8 @@ class LogFolder:
 
     def place(self, log_path: str) -> Path | None:
         """The same without a look at the disk, which ``has`` is then to take."""
-        parts = Path(log_path).parts
-        return None if ".." in parts or Path(log_path).is_absolute() else self.base / log_path
+        leads_out = os.path.isabs(log_path) or ".." in log_path.split("/")
+        return None if leads_out else self.base / log_path
 
     def has(self, file: Path) -> bool:
         """Whether the file is there. Raises ``OSError`` if links lead it out of the folder."""

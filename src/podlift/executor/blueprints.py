@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -78,7 +79,8 @@ class Blueprints:
         facts = facts_of(execution.workload)
         config = facts.config
         path = config.get("pod_template_file") or self._deployment.settings.pod_template_file
-        groundwork = await self._groundwork(str(self._deployment.home / path) if path else None)
+        path = os.path.join(self._deployment.home, path) if path else None
+        groundwork = await self._groundwork(path)
         built = groundwork.build(
             execution.name_pod(),
             execution.identity(self._deployment.executor_id),

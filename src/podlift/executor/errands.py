@@ -9,7 +9,6 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from podlift.executor import metrics
 from podlift.executor.blueprints import Blueprints
 from podlift.executor.disputes import Disputes
 from podlift.executor.events import events_of
@@ -85,10 +84,7 @@ class Errands:
         """Bring the log of the execution's pod to safety; ``again`` if another pod follows."""
         kept = await self._control.keeper.keep(execution, verdict, relaunched=again)
         if kept.problem:
-            metrics.log_lost()
             self._control.notify(Told(execution.key, kept.problem))
-        else:
-            metrics.log_kept()
         self._control.observe(execution, LogKept(kept.sentence))
 
     async def requeue(self, execution: Execution, launch: int) -> None:

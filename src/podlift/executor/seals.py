@@ -34,10 +34,13 @@ class Seals:
         Two schedulers that start at once both try to create it; the one that comes second finds
         and uses what the first one made.
         """
+        known = self._keys.get(namespace)
+        if known is not None:
+            return known
         async with self._reading[namespace]:
             if namespace not in self._keys:
                 self._keys[namespace] = await self._read_or_create(namespace)
-        return self._keys[namespace]
+            return self._keys[namespace]
 
     def forget(self, namespace: str) -> None:
         """Read the Secret anew when the key is needed next: somebody may have replaced it."""

@@ -114,6 +114,7 @@ def test_a_statsd_server_hears_of_every_step(
     heard = driver.until(lambda: (h := listener.listen()).get("podlift.executions.pending") and h)
     assert heard["podlift.pods.created"] == ["1|c"] * 2
     assert heard["podlift.pods.deleted"] == ["1|c"] * 2
+    assert heard["podlift.logs.kept"] == ["1|c"] * 2
     assert heard["podlift.executions.succeeded"] == ["1|c"]
     assert heard["podlift.executions.failed.failed"] == ["1|c"]
     for times in ("pods.create_time", "pods.delete_time", "watch.lag"):
