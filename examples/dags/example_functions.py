@@ -21,6 +21,18 @@ def example_functions() -> None:
     def most(counts: dict[str, int]) -> str:
         return max(counts, key=lambda letter: counts[letter])
 
+    @task.kubernetes(image="python:3.11")
+    def double(number: int) -> int:
+        return 2 * number
+
+    @task.kubernetes(image="python:3.11")
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @task.kubernetes_cmd(image="busybox:1.36")
+    def repeat(word: str, times: int) -> list[str]:
+        return ["echo", *[word] * times]
+
     @task.kubernetes_cmd(image="busybox:1.36")
     def say(letter: str) -> list[str]:
         """This one runs on the worker; what it returns runs in the pod."""
@@ -28,6 +40,9 @@ def example_functions() -> None:
 
     # What a task is called with stands for the result that will be there when it runs.
     say(most(count("abracadabra")))  # type: ignore[arg-type]
+    # A mapped task is as many pods as there are values.
+    total(double.expand(number=[1, 2, 3]))  # type: ignore[arg-type]
+    repeat.partial(word="hey").expand(times=[1, 2])
 
 
 example_functions()

@@ -28,7 +28,7 @@ def run(
     serializer: str = "pickle",
     requirements: Sequence[str] = (),
     pip_options: Sequence[str] = (),
-    python: str = "",
+    flags: Sequence[str] = (),
     **kwargs: Any,
 ) -> subprocess.CompletedProcess[str]:
     packed = pack(
@@ -42,7 +42,7 @@ def run(
     )
     given: Mapping[str, str] = {each["name"]: each["value"] for each in packed}
     return subprocess.run(
-        [sys.executable, "-c", program()],
+        [sys.executable, *flags, "-c", program()],
         env={**os.environ, **given},
         capture_output=True,
         text=True,
@@ -177,9 +177,40 @@ def test_requirements_that_cannot_be_installed_are_told() -> None:
     assert "pip could not install what the function requires (no-such-package)" in done.stderr
 
 
-def test_a_serializer_that_is_missing_is_told() -> None:
-    with pytest.raises(FunctionNotSent, match="pip install no_such_pickler"):
-        pack_arguments("no_such_pickler", (), {})
+def test_dill_takes_what_pickle_cannot(tmp_path: Path) -> None:
+    def called(function: Callable[[int], int], *, also: Callable[[int], int]) -> int:
+        return also(function(20))
+
+    def of_here(name: str, operation: str) -> Callable[[int], int]:
+        names: dict[str, Any] = {}
+        exec(f"def {name}(n): return n {operation}", names)
+        found: Callable[[int], int] = names[name]
+        return found
+
+    twice, more = of_here("twice", "* 2"), of_here("more", "+ 2")
+    with pytest.raises(FunctionNotSent, match="Argument number 1, also cannot travel"):
+        run(called, twice, also=more)
+    done = run(called, twice, also=more, serializer="dill", output=tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "r").read_text() == "42"
+
+
+@pytest.mark.parametrize("serializer", ["cloudpickle", "dill"])
+def test_a_serializer_that_the_worker_lacks_is_told(
+    serializer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, serializer, None)  # as if it were not installed
+    with pytest.raises(FunctionNotSent, match=f"not installed on the worker: .* {serializer}"):
+        pack_arguments(serializer, (), {})
+
+
+def test_a_serializer_that_the_image_lacks_is_told() -> None:
+    def nothing() -> None: ...
+
+    done = run(nothing, serializer="dill", flags=["-S"])  # without what is installed
+    assert done.returncode == 1
+    assert "the worker packed them with dill" in done.stderr
+    assert "No module named 'dill'. Give requirements" in done.stderr
 
 
 def test_another_version_of_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

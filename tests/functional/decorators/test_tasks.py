@@ -70,6 +70,34 @@ def test_a_function_runs_in_its_pod_and_its_result_comes_back(in_pod: InPod, log
     assert "greeting world of 2026-11-22" in log.lines
 
 
+def test_each_of_a_mapped_functions_tasks_has_a_pod_of_its_own(in_pod: InPod, log: TaskLog) -> None:
+    @in_pod(do_xcom_push=True)
+    def power(base: int, exponent: int) -> int:
+        print(base, "to the", exponent)
+        result: int = base**exponent
+        return result
+
+    mapped = power.partial(base=3).expand(exponent=[2, 4]).operator
+    for index, result in enumerate([9, 81]):
+        context: Any = {"ti": TaskInstance("power", map_index=index, run_id="r")}
+        exponent = mapped.op_kwargs_expand_input.value["exponent"][index]
+        one = mapped.unmap({"op_kwargs": {"base": 3, "exponent": exponent}})
+        one.render_template_fields(context)
+        ExecutorSafeguard.tracker.set(one)
+        assert one.execute(context) == result
+        assert f"3 to the {exponent}" in log.lines
+
+
+def test_arguments_travel_with_dill(in_pod: InPod) -> None:
+    @in_pod(use_dill=True)
+    def called(function: Callable[[int], int]) -> int:
+        return function(21)
+
+    names: dict[str, Any] = {}
+    exec("def twice(n): return n * 2", names)
+    assert run(called(names["twice"])) == 42
+
+
 def test_large_arguments_and_results_come_through(in_pod: InPod) -> None:
     @in_pod()
     def back(text: str) -> str:
