@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-real chaos lint format docs bench-local bench-executor cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-real chaos lint format docs bench bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,11 @@ docs: $(READY) ## Build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 	@echo "Built: site/index.html"
 
+# Podlift beside the standard executor, which has an environment of its own.
+STANDARD := .venv-standard
+bench: $(READY) $(STANDARD)/.ready ## Measure beside the standard executor, and write a report; CLUSTER=local needs no Go
+	@$(BIN)/python -m bench.side_by_side $(if $(filter command line,$(origin CLUSTER)),--cluster $(CLUSTER)) $(ARGS)
+
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
 
@@ -85,14 +90,14 @@ cluster-real-down: $(READY) ## Stop it
 	@$(BIN)/python -m tests.real down
 
 lock: ## Resolve requirements/*.in anew into requirements/*.txt
-	for name in dev airflow-3.2; do \
+	for name in dev airflow-3.2 standard; do \
 		$(BIN)/uv pip compile requirements/$$name.in --universal --python-version 3.11 \
 			--no-emit-index-url --generate-hashes --no-header --upgrade \
 			--output-file requirements/$$name.txt || exit 1; \
 	done
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) $(OLDEST) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(STANDARD) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -109,6 +114,12 @@ $(OLDEST)/.ready: requirements/airflow-3.2.txt pyproject.toml | $(READY)
 	@echo "Installing Airflow 3.2 into $(OLDEST) (once; about a minute) ..."
 	@$(PYTHON) -m venv $(OLDEST)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(OLDEST)/bin/python requirements/airflow-3.2.txt
+	@touch $@
+
+$(STANDARD)/.ready: requirements/standard.txt | $(READY)
+	@echo "Installing the standard executor into $(STANDARD) (once; about a minute) ..."
+	@$(PYTHON) -m venv $(STANDARD)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(STANDARD)/bin/python requirements/standard.txt
 	@touch $@
 
 $(HELM):
