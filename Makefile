@@ -77,6 +77,9 @@ STANDARD := .venv-standard
 bench: $(READY) $(STANDARD)/.ready ## Measure beside the standard executor, and write a report; CLUSTER=local needs no Go
 	@$(BIN)/python -m bench.side_by_side $(if $(filter command line,$(origin CLUSTER)),--cluster $(CLUSTER)) $(ARGS)
 
+manifests: $(READY) $(HELM) ## Make deploy/kube and the chart's README anew from the chart
+	$(BIN)/python deploy/rendering.py $(HELM)
+
 bench-local: $(READY) ## Measure the demo and the local cluster
 	$(BIN)/python -m bench.local
 

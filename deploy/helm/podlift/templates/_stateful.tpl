@@ -7,6 +7,7 @@ apiVersion: apps/v1
 kind: {{ ternary "StatefulSet" "Deployment" $own }}
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels: {{- include "podlift.labels" . | nindent 4 }}
   {{- with .values.annotations }}
   annotations: {{- toYaml . | nindent 4 }}
@@ -53,6 +54,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels: {{- include "podlift.labels" . | nindent 4 }}
 spec:
   clusterIP: None
