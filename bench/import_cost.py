@@ -33,9 +33,9 @@ print((time.perf_counter() - began) * 1000)
 """
 
 
-def cost_of(module: str) -> float:
-    """Milliseconds that the import takes."""
-    command = [sys.executable, "-c", _CODE.format(module)]
+def cost_of(module: str, python: str = sys.executable) -> float:
+    """Milliseconds that the import takes, in the environment of that Python."""
+    command = [python, "-c", _CODE.format(module)]
     found = []
     for _ in range(_PROCESSES):
         done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,0 +1,58 @@
+"""What the figures hold for: the machine, every version, the commit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from importlib.metadata import version
+
+from bench.machine import machine_facts
+from bench.side_by_side.contenders import ROOT, STANDARD_PYTHON
+from bench.side_by_side.sites import Site
+
+
+def facts(site: Site) -> dict[str, str]:
+    """What the figures hold for."""
+    found = {"commit": _commit(), "server": site.kind, **machine_facts()}
+    code = (
+        "import json; from importlib.metadata import version as v; print(json.dumps({n: v(n) for n"
+        " in ('apache-airflow-providers-cncf-kubernetes', 'apache-airflow-core', 'kubernetes')}))"
+    )
+    done = subprocess.run([STANDARD_PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    theirs = json.loads(done.stdout)
+    return found | {
+        "apache-airflow-providers-cncf-kubernetes": theirs[
+            "apache-airflow-providers-cncf-kubernetes"
+        ],
+        "its apache-airflow-core": theirs["apache-airflow-core"],
+        "its kubernetes": theirs["kubernetes"],
+        "kubernetes_asyncio": version("kubernetes_asyncio"),
+        **_server_versions(),
+    }
+
+
+def _commit() -> str:
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", ROOT, *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "--short=12", "HEAD") or "unknown"
+    return f"{commit}, with changes" if git("status", "--porcelain", "--", "src") else commit
+
+
+def _server_versions() -> dict[str, str]:
+    """The pinned releases of what the server is built from."""
+    found = {}
+    pins = ROOT / "tests" / "real" / "go"
+    for folder, module in (
+        ("kubernetes-1.36", "k8s.io/kubernetes"),
+        ("etcd", "go.etcd.io/etcd/server/v3"),
+        ("kwok", "sigs.k8s.io/kwok"),
+    ):
+        for line in (pins / folder / "go.mod").read_text().splitlines():
+            words = line.removeprefix("require").split()
+            if words[:1] == [module]:
+                found[module] = words[1]
+    return found

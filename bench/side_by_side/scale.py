@@ -1,0 +1,86 @@
+"""What it costs to have many pods alive: a heartbeat, an event, memory; and a list anew."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.side_by_side import pods
+from bench.side_by_side.contenders import Contender
+from bench.side_by_side.playing import Player, player
+from bench.side_by_side.sites import Site
+
+_HOUR = 3600.0
+_TOUCHES = 1000
+_IDLE = 5.0
+_SETTLING = 2.0
+_GROWING = 600.0
+
+
+async def curve(
+    site: Site, contender: Contender, sizes: Sequence[int], database: Path
+) -> dict[str, Any]:
+    """Have more and more tasks running, and measure at each size; a list anew at the last."""
+    async with (
+        site.namespace() as namespace,
+        player(site, contender, namespace, database, lifetime=_HOUR) as scheduler,
+    ):
+        empty = (await scheduler.ask("report"))["megabytes"]
+        steps, made = [], 0
+        for size in sizes:
+            await scheduler.ask("queue", count=size - made, first=made)
+            made = size
+            grown = await scheduler.ask("wait", running=size, seconds=_GROWING)
+            step = await _step(site, scheduler, namespace)
+            step |= {"alive": size, "grown_in": grown["seconds"]}
+            step["added_megabytes"] = step["megabytes"] - empty
+            steps.append(step)
+        found: dict[str, Any] = {"steps": steps}
+        if site.forget_history is not None:
+            found["relist"] = await _list_anew(site, scheduler, namespace, made)
+        return found
+
+
+async def _step(site: Site, scheduler: Player, namespace: str) -> dict[str, Any]:
+    there = await pods.names(site.client, namespace)
+    await asyncio.sleep(_SETTLING)
+    await scheduler.ask("report")
+    await asyncio.sleep(_IDLE)
+    idle = await scheduler.ask("report")
+    began = time.monotonic()
+    await pods.touch(site.client, namespace, there, _TOUCHES)
+    await asyncio.sleep(_SETTLING)
+    took = time.monotonic() - began
+    busy = await scheduler.ask("report")
+    idle_cpu = sum(idle["cpu"].values()) / _IDLE
+    return {
+        "idle_cpu": idle_cpu,
+        "idle_beats": idle["beats"],
+        "event_cpu": max(0.0, sum(busy["cpu"].values()) - idle_cpu * took) / _TOUCHES,
+        "event_beats": busy["beats"],
+        "megabytes": busy["megabytes"],
+    }
+
+
+async def _list_anew(site: Site, scheduler: Player, namespace: str, alive: int) -> dict[str, Any]:
+    """The server comes back and has forgotten the watch's place; then one pod ends.
+
+    The time is from the server's first good answer until that end is told.
+    """
+    assert site.forget_history is not None
+    first = (await pods.names(site.client, namespace))[:1]
+    before = await scheduler.ask("report")
+    await asyncio.to_thread(site.forget_history)
+    back = time.time()
+    await pods.end(site.client, namespace, first)
+    told = await scheduler.ask("wait", ended=before["ended"] + 1, seconds=180.0)
+    after = await scheduler.ask("report")
+    return {
+        "alive": alive,
+        "seconds": told["at"] - back,
+        "beats": after["beats"],
+        "cpu": sum(after["cpu"].values()),
+    }

@@ -1,0 +1,136 @@
+"""A whole page from made-up figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from bench.side_by_side.contenders import PODLIFT, PODLIFT_FLAT_OUT, STANDARD_BEST, STANDARD_DEFAULT
+from bench.side_by_side.report import pictures, report
+from bench.side_by_side.results import BARE, Results
+from bench.side_by_side.writing import read, write
+
+DATE = "2026-11-22"
+
+
+def turn(tasks: int, seconds: float, cpu: float, beat: float, **more: Any) -> dict[str, Any]:
+    beats = {"beats": 10, "p50": beat / 4, "p99": beat / 2, "max": beat}
+    return {
+        "tasks": tasks,
+        "seconds": seconds,
+        "cpu": {"scheduler's process": cpu},
+        "server_cpu": {"etcd": 1.0, "kube-apiserver": 3.0},
+        "megabytes": 120.0,
+        "beats": beats,
+        "requests": {"create pods": tasks, "delete pods": tasks},
+        "refused": 0,
+        "created": {"first": 0.1, "p50": 1.0, "last": 2.0, "count": tasks},
+        **more,
+    }
+
+
+def bare(seconds: float) -> dict[str, Any]:
+    made = turn(100, seconds, 0.25, 0.0)
+    for name in ("beats", "megabytes", "created"):
+        del made[name]
+    return made
+
+
+def results(rounds: int = 5, load: str = "0.10", slow: float = 1.0) -> Results:
+    made = Results(
+        facts={"commit": "0123456789ab", "load before": load},
+        settings={
+            PODLIFT.name: "defaults",
+            STANDARD_BEST.name: "worker_pods_creation_batch_size = 1000",
+        },
+        tasks=100,
+    )
+    for number in range(rounds):
+        more = 1 + 0.01 * number
+        made.rounds.append(
+            {
+                BARE: bare(2.0 * more),
+                PODLIFT.name: turn(100, 2.5 * more * (slow if number else 1), 0.4, 1.0),
+                PODLIFT_FLAT_OUT.name: turn(100, 2.0 * more, 0.4, 2.0),
+                STANDARD_DEFAULT.name: turn(15, 15.0, 0.75, 50.0),
+                STANDARD_BEST.name: turn(100, 4.0 * more, 2.3, 6000.0),
+            }
+        )
+    return made
+
+
+def test_the_page_compares_within_rounds() -> None:
+    page = report(results(), DATE)
+    assert "does 100% (100% to 100%) of what a bare client does" in page
+    assert (
+        "does 1.60 (1.60 to 1.60) times as many tasks as the standard tuned best, flat out" in page
+    )
+    assert (
+        "| tasks a second | 39.2 (38.5 to 40.0) | 1.00 (1.00 to 1.00) | 24.5 (24.0 to 25.0) |"
+        in page
+    )
+    assert "create pods 1.00, delete pods 1.00" in page
+
+
+def test_a_quiet_run_of_five_rounds_needs_no_warning() -> None:
+    assert "{warning}" not in report(results(), DATE)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (results(load="3.20"), "load average was 3.20"),
+        (results(rounds=2), "2 rounds only"),
+        (results(slow=1.5), "spread is too wide (more than 30% of the middle), as on a machine"),
+    ],
+)
+def test_what_makes_a_run_worth_less_is_said(made: Results, words: str) -> None:
+    assert words in report(made, DATE)
+
+
+def test_what_could_not_be_measured_is_said_in_a_line() -> None:
+    made = results()
+    made.unmeasured.append("recovery: its process ended.\nLast words:\nOSError")
+    assert "- recovery: its process ended. Last words: OSError" in report(made, DATE)
+
+
+def test_contenders_that_were_not_measured_leave_empty_cells() -> None:
+    made = results()
+    for turns in made.rounds:
+        del turns[STANDARD_BEST.name]
+    assert "| tasks a second | 39.2 (38.5 to 40.0) | 1.00 (1.00 to 1.00) |  |" in report(made, DATE)
+
+
+def test_plots_are_well_formed_and_name_everyone() -> None:
+    made = results()
+    step = {"alive": 100, "event_cpu": 1e-4}
+    more = {**step, "alive": 1000}
+    made.others["scale"] = [{"name": "Podlift <flat>", "steps": [step, more]}]
+    drawn = pictures(made)
+    assert set(drawn) == {"throughput", "heartbeats", "scale"}
+    for picture in drawn.values():
+        ElementTree.fromstring(picture)
+    assert all(name in drawn["throughput"] for name in made.contenders())
+    assert BARE not in drawn["heartbeats"]
+
+
+def test_a_report_is_written_whole_and_can_be_read_again(tmp_path: Path) -> None:
+    page = write(results(), tmp_path, DATE)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        f"{DATE}-heartbeats.svg",
+        f"{DATE}-throughput.svg",
+        f"{DATE}.json",
+        f"{DATE}.md",
+    ]
+    assert report(read(tmp_path / f"{DATE}.json"), DATE) == page.read_text()
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    broken = results()
+    broken.rounds[0][PODLIFT.name]["cpu"] = {"scheduler's process": json.JSONEncoder()}
+    with pytest.raises(TypeError):
+        write(broken, tmp_path, DATE)
+    assert list(tmp_path.iterdir()) == []
