@@ -9,8 +9,9 @@ from types import FrameType
 from typing import NoReturn
 
 from podlift.worker.errors import WorkerError
+from podlift.worker.importing import import_for_a_task, without_collecting
 from podlift.worker.outcome import ExitCode
-from podlift.worker.workload import read_workload, take_workload
+from podlift.worker.workload import Workload, is_task, read_workload, take_workload
 
 
 def main() -> ExitCode:
@@ -19,13 +20,21 @@ def main() -> ExitCode:
     # Airflow's supervisor takes the signal over and tells the task.
     signal.signal(signal.SIGTERM, _stop)
     try:
-        data = take_workload(os.environ)
-        from podlift.worker.running import run_workload
+        with without_collecting():
+            workload = _open_workload()
+            from podlift.worker.running import run_workload
 
-        return run_workload(read_workload(data))
+        return run_workload(workload)
     except WorkerError as error:
         print(f"podlift.worker: {error}", file=sys.stderr)
         return error.code
+
+
+def _open_workload() -> Workload:
+    data = take_workload(os.environ)
+    if is_task(data):
+        import_for_a_task()
+    return read_workload(data)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> NoReturn:

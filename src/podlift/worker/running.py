@@ -15,8 +15,10 @@ from podlift.worker.stopping import StopNotice
 
 if TYPE_CHECKING:
     import httpx
-    from airflow.executors.workloads import ExecuteTask, ExecutorWorkload
     from airflow.sdk.api.client import Client
+
+    from podlift.worker.task_workload import TaskWorkload
+    from podlift.worker.workload import Workload
 
 
 def _is_state(request: httpx.Request) -> bool:
@@ -43,22 +45,22 @@ class StateObserver:
             self.state = json.loads(response.request.content).get("state")
 
 
-def run_workload(workload: ExecutorWorkload) -> ExitCode:
+def run_workload(workload: Workload) -> ExitCode:
     """Run the workload to its end, its log going to Airflow's log file and, as JSON, to stdout.
 
     Raises ``WorkerError`` when Airflow's execution API does not answer or turns the worker away.
     """
     import httpx
-    from airflow.executors.workloads import ExecuteTask
     from airflow.sdk.exceptions import TaskAlreadyRunningError
 
     from podlift import compat
+    from podlift.worker.task_workload import TaskWorkload
 
     # What is on stdout is the same as in the log file: the pod's log is read back from there.
     compat.log_to_stdout()
     server = compat.execution_api_server_url()
     try:
-        if isinstance(workload, ExecuteTask):
+        if isinstance(workload, TaskWorkload):
             return _run_task(workload, server)
         return ExitCode.DONE if compat.supervise_other(workload, server) else ExitCode.FAILED
     except (httpx.HTTPError, TaskAlreadyRunningError) as error:
@@ -81,7 +83,7 @@ def _is_final(error: Exception) -> bool:
     return status < 500 and status not in (401, 403, 408, 429)
 
 
-def _run_task(workload: ExecuteTask, server: str) -> ExitCode:
+def _run_task(workload: TaskWorkload, server: str) -> ExitCode:
     from podlift import compat
 
     observer, stop = StateObserver(), StopNotice()

@@ -6,15 +6,21 @@ pod that was started ahead of need can be handed its workload in another way.
 
 from __future__ import annotations
 
+import json
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from podlift.sealing import KEY_VARIABLE, WORKLOAD_VARIABLE, SealError, from_variables, unseal
 from podlift.worker.errors import WorkerError
 from podlift.worker.outcome import ExitCode
 
 if TYPE_CHECKING:
-    from airflow.executors.workloads import ExecutorWorkload
+    from airflow.executors.workloads import ExecuteCallback, TestConnection
+
+    from podlift.worker.task_workload import TaskWorkload
+
+
+Workload: TypeAlias = "TaskWorkload | ExecuteCallback | TestConnection"
 
 
 def take_workload(environment: MutableMapping[str, str]) -> bytes:
@@ -46,16 +52,23 @@ def take_workload(environment: MutableMapping[str, str]) -> bytes:
         ) from error
 
 
-def read_workload(data: bytes) -> ExecutorWorkload:
+def is_task(data: bytes) -> bool:
+    """Whether the workload is to run a task, as far as can be told without Airflow."""
+    try:
+        return bool(json.loads(data)["type"] == "ExecuteTask")
+    except (ValueError, KeyError, TypeError):  # ``read_workload`` says what is wrong with it
+        return False
+
+
+def read_workload(data: bytes) -> Workload:
     """Decode the workload: a task, a callback or a connection test.
 
     Raises ``WorkerError`` for what this Airflow cannot read.
     """
-    from airflow.executors.workloads import All
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        workload: ExecutorWorkload = TypeAdapter[Any](All).validate_json(data)
+        return _read_task(data) if is_task(data) else _read_other(data)
     except ValidationError as error:
         # Only where and what, never the input: it holds the task's token.
         problems = "; ".join(
@@ -67,4 +80,17 @@ def read_workload(data: bytes) -> ExecutorWorkload:
             f"This Airflow cannot read the workload ({problems}): the worker's image must hold the "
             "same Airflow as the scheduler.",
         ) from None
+
+
+def _read_task(data: bytes) -> TaskWorkload:
+    from podlift.worker.task_workload import TaskWorkload
+
+    return TaskWorkload.model_validate_json(data)
+
+
+def _read_other(data: bytes) -> Workload:
+    from airflow.executors.workloads import All
+    from pydantic import TypeAdapter
+
+    workload: Workload = TypeAdapter[Any](All).validate_json(data)
     return workload
