@@ -24,6 +24,7 @@ from tests.real.paths import CACHE, HERE
 KUBERNETES = (
     "k8s.io/kubernetes/cmd/kube-apiserver",
     "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "k8s.io/kubernetes/cmd/kube-proxy",
     "k8s.io/kubernetes/cmd/kube-scheduler",
     "k8s.io/kubernetes/cmd/kubelet",
 )
@@ -31,7 +32,7 @@ DEFAULT_MINOR = "1.36"
 
 
 def kubernetes(minor: str = DEFAULT_MINOR) -> Path:
-    """Folder with the four Kubernetes programs of that minor version, built if need be."""
+    """Folder with the five Kubernetes programs of that minor version, built if need be."""
     module = HERE / "go" / f"kubernetes-{minor}"
     if not module.is_dir():
         known = ", ".join(
@@ -46,6 +47,11 @@ def kubernetes(minor: str = DEFAULT_MINOR) -> Path:
 def etcd() -> Path:
     """Folder with etcd, built if need be."""
     return _built(HERE / "go" / "etcd", (".",), "etcd (once; about a minute)")
+
+
+def coredns() -> Path:
+    """Folder with CoreDNS, which gives services their names, built if need be."""
+    return _built(HERE / "go" / "coredns", (".",), "CoreDNS (once; some two minutes)")
 
 
 def pause() -> Path:

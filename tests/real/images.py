@@ -8,13 +8,15 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.machine import IMAGE as MACHINE
 from tests.real import building
 from tests.real.errors import RealClusterError
+from tests.real.layers import digest_of
 
 PAUSE = "podlift.dev/pause:1"
 BUSYBOX = "busybox:1.36"
@@ -60,24 +62,71 @@ def machine() -> Image:
     )
 
 
+@dataclass(frozen=True)
+class Layered:
+    """An image of layers that are tar files in the cache.
+
+    Attributes:
+        name: the reference without its tag, which tells the content.
+        user: whom it runs as, unless a pod says otherwise.
+    """
+
+    name: str
+    layers: tuple[Path, ...]
+    user: str
+    entrypoint: tuple[str, ...]
+    environment: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """The name and a tag that changes with whatever the image consists of."""
+        content = json.dumps([self.config(), *map(digest_of, self.layers)])
+        return f"{self.name}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+    def config(self) -> dict[str, object]:
+        """What a container of it runs, by the image's specification."""
+        return {
+            "User": self.user,
+            "Entrypoint": list(self.entrypoint),
+            "Env": list(self.environment),
+        }
+
+
 def write_archive(image: Image, path: Path) -> None:
     """Write ``image`` as a Docker archive (https://github.com/moby/docker-image-spec)."""
     layer = _layer(image)
     digest = hashlib.sha256(layer).hexdigest()
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Entrypoint": list(image.entrypoint), "Env": ["PATH=/usr/bin:/bin:/sbin"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-        }
-    ).encode()
-    manifest = json.dumps(
-        [{"Config": "config.json", "RepoTags": [_full(image.reference)], "Layers": ["layer.tar"]}]
-    ).encode()
-    parts = {"config.json": config, "layer.tar": layer, "manifest.json": manifest}
+    runs = {"Entrypoint": list(image.entrypoint), "Env": ["PATH=/usr/bin:/bin:/sbin"]}
+    described = _described(image.reference, runs, {"layer.tar": digest})
     with tarfile.open(path, "w") as archive:
-        _add_all(archive, parts.items())
+        _add_all(archive, {**described, "layer.tar": layer}.items())
+
+
+def send_archive(image: Layered, to: IO[bytes]) -> None:
+    """Write ``image`` as a Docker archive into a stream."""
+    layers = {f"{index}.tar": each for index, each in enumerate(image.layers)}
+    digests = {name: digest_of(each) for name, each in layers.items()}
+    with tarfile.open(fileobj=to, mode="w|") as archive:
+        _add_all(archive, _described(image.reference, image.config(), digests).items())
+        for name, each in layers.items():
+            archive.add(each, name)
+
+
+def _described(
+    reference: str, runs: Mapping[str, object], digests: dict[str, str]
+) -> dict[str, bytes]:
+    """The two files that say what an image is, for layers of these names and SHA-256 digests."""
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": runs,
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{each}" for each in digests.values()]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [_full(reference)], "Layers": list(digests)}]
+    return {
+        "config.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(manifest).encode(),
+    }
 
 
 def _full(reference: str) -> str:

@@ -17,7 +17,10 @@ HOST = "10.201.0.1"
 NODE = "10.201.0.2"
 SERVICE = "10.96.0.1"
 """First address of the service range: the service ``kubernetes``. It is put on the namespace's
-loopback, where the API server listens, so that pods find it without kube-proxy."""
+loopback, where the API server listens, so that pods find it before kube-proxy runs."""
+NAMES = "10.96.0.10"
+"""Where CoreDNS listens, on the same loopback. Addresses so low are never given to a service that
+does not ask for one, see https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/"""
 PODS = "10.244.0.0/16"
 
 _ENTER = ("nsenter", f"--net=/run/netns/{NAMESPACE}")
@@ -40,10 +43,12 @@ def up() -> None:
     for command in (
         "ip link set lo up",
         f"ip addr add {SERVICE}/32 dev lo",
+        f"ip addr add {NAMES}/32 dev lo",
         f"ip addr add {NODE}/30 dev eth0",
         "ip link set eth0 up",
         f"ip route add default via {HOST}",
         "sysctl -q -w net.ipv4.ip_forward=1",
+        "sysctl -q -w net.bridge.bridge-nf-call-iptables=1",
     ):
         _run(*inside(*command.split()))
     _run("ip", "route", "replace", PODS, "via", NODE)
@@ -63,6 +68,7 @@ def write_cni(folder: Path) -> None:
         "type": "bridge",
         "bridge": "pods0",
         "isGateway": True,
+        "hairpinMode": True,
         "ipMasq": False,
         "ipam": {
             "type": "host-local",

@@ -6,6 +6,7 @@ out-of-memory score.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.real import building, images, network, processes
+from tests.real import building, images, network, processes, services
 from tests.real.certificates import Authority, make_authority
 from tests.real.errors import RealClusterError
-from tests.real.network import NODE, SERVICE, inside
+from tests.real.network import NAMES, NODE, SERVICE, inside
 from tests.real.paths import KUBECONFIG, RUN
 
 URL = f"https://{NODE}:443"
@@ -37,6 +39,7 @@ _TOOLS = {
     "nsenter": "util-linux",
     "busybox": "busybox-static",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "iptables": "iptables",
 }
 _CGROUPS = Path("/sys/fs/cgroup")
 _SOCKET = RUN / "containerd.sock"
@@ -63,20 +66,24 @@ def up(minor: str | None = None) -> Path:
     authority = make_authority(RUN / "pki")
     _start_etcd(etcd)
     _start_control_plane(programs, authority)
+    services.start(programs, building.coredns())
     _start_containerd()
     _start_kubelet(programs, authority)
     _until(_node_is_ready, 90, "kubelet")
+    _until(services.names_are_known, 30, services.DNS)
+    _until(services.addresses_are_known, 30, services.PROXY)
     return KUBECONFIG
 
 
 def prepare(minor: str = building.DEFAULT_MINOR) -> tuple[Path, Path]:
-    """Check that a node can run here, then build what it is made of: Kubernetes and etcd.
+    """Check that a node can run here, then build what it is made of: Kubernetes, etcd and CoreDNS.
 
     Raises as ``up`` does, before anything is built that could not be used.
     """
     _check_root()
     _check_tools()
     programs, etcd = building.kubernetes(minor), building.etcd()
+    building.coredns()
     building.pause()
     return programs, etcd
 
@@ -177,6 +184,7 @@ def _start_control_plane(programs: Path, authority: Authority) -> None:
         "controllers": ("system:kube-controller-manager", ""),
         "scheduler": ("system:kube-scheduler", ""),
         "kubelet": ("system:node:node", "system:nodes"),
+        services.PROXY: ("system:kube-proxy", ""),
     }
     tokens = {name: secrets.token_urlsafe(24) for name in users}
     lines = [f'{tokens[name]},{user},{name},"{group}"' for name, (user, group) in users.items()]
@@ -264,6 +272,26 @@ def load_image(image: images.Image) -> None:
         raise RealClusterError(f"containerd does not take image {image.reference}: {done.stderr}")
 
 
+def load_layered(image: images.Layered) -> str:
+    """Make an image known to containerd, unless it is; give its reference."""
+    reference = image.reference
+    if reference in _ctr("--namespace=k8s.io", "images", "list", "--quiet").stdout.split():
+        return reference
+    command = ["ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images", "import", "-"]
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said) as ctr:
+            assert ctr.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # its exit code and words tell why
+                images.send_archive(image, ctr.stdin)
+                ctr.stdin.close()
+        said.seek(0)
+        if ctr.returncode != 0:
+            raise RealClusterError(
+                f"containerd does not take image {reference}: {said.read().decode()}"
+            )
+    return reference
+
+
 def _start_kubelet(programs: Path, authority: Authority) -> None:
     serving = authority.issue("kubelet", "system:node:node", hosts=(NODE,))
     settings = {
@@ -281,7 +309,8 @@ def _start_kubelet(programs: Path, authority: Authority) -> None:
         "cgroupDriver": "cgroupfs",
         "failCgroupV1": False,
         "failSwapOn": False,
-        "clusterDomain": "cluster.local",
+        "clusterDomain": services.DOMAIN,
+        "clusterDNS": [NAMES],
         "resolvConf": "/etc/resolv.conf",
         "maxPods": 200,
         "registerNode": True,
