@@ -45,7 +45,7 @@ def main() -> int:
 
 
 async def _measure(cluster: str, plan: Plan) -> Results:
-    if not os.access(STANDARD_PYTHON, os.X_OK):
+    if plan.standard and not os.access(STANDARD_PYTHON, os.X_OK):
         raise Unmeasured(
             f"the standard executor's environment is missing ({STANDARD_PYTHON.parents[1]}): "
             "`make bench` installs it."
@@ -53,6 +53,7 @@ async def _measure(cluster: str, plan: Plan) -> Results:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    load = os.getloadavg()[0]
     began = time.monotonic()
 
     def tell(words: str) -> None:
@@ -61,7 +62,9 @@ async def _measure(cluster: str, plan: Plan) -> Results:
 
     async with site(cluster) as there:
         tell(f"{there.kind}: ready")
-        return await run(there, plan, tell)
+        results = await run(there, plan, tell)
+    results.facts["load before"] = f"{load:.2f}"
+    return results
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -74,9 +77,10 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         "alive": arguments.alive,
         "standard_alive": arguments.standard_alive,
     }
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         plan, **{name: value for name, value in asked.items() if value is not None}
     )
+    return plan.without_standard() if arguments.podlift_only else plan
 
 
 def _arguments() -> argparse.Namespace:
@@ -92,6 +96,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", type=_count, help="tasks of a round")
     parser.add_argument("--others", type=_count, help="times of what is measured beside")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to measure")
+    parser.add_argument(
+        "--podlift-only", action="store_true", help="measure without the standard executor"
+    )
     parser.add_argument("--alive", nargs="+", type=_count, help="pods alive, Podlift's steps")
     parser.add_argument("--standard-alive", nargs="+", type=_count, help="the standard one's")
     parser.add_argument(

@@ -10,25 +10,34 @@ from bench.machine import machine_facts
 from bench.side_by_side.contenders import ROOT, STANDARD_PYTHON
 from bench.side_by_side.sites import Site
 
+STANDARD = "apache-airflow-providers-cncf-kubernetes"
+_STANDARD = {
+    STANDARD: STANDARD,
+    "apache-airflow-core": "its apache-airflow-core",
+    "kubernetes": "its kubernetes",
+}
 
-def facts(site: Site) -> dict[str, str]:
-    """What the figures hold for."""
-    found = {"commit": _commit(), "server": site.kind, **machine_facts()}
-    code = (
-        "import json; from importlib.metadata import version as v; print(json.dumps({n: v(n) for n"
-        " in ('apache-airflow-providers-cncf-kubernetes', 'apache-airflow-core', 'kubernetes')}))"
-    )
-    done = subprocess.run([STANDARD_PYTHON, "-c", code], capture_output=True, text=True, check=True)
-    theirs = json.loads(done.stdout)
-    return found | {
-        "apache-airflow-providers-cncf-kubernetes": theirs[
-            "apache-airflow-providers-cncf-kubernetes"
-        ],
-        "its apache-airflow-core": theirs["apache-airflow-core"],
-        "its kubernetes": theirs["kubernetes"],
+
+def facts(site: Site, *, standard: bool) -> dict[str, str]:
+    """What the figures hold for, in words."""
+    return {
+        "commit": _commit(),
+        "server": site.kind,
+        **machine_facts(),
         "kubernetes_asyncio": version("kubernetes_asyncio"),
+        **(_standard_versions() if standard else {}),
         **_server_versions(),
     }
+
+
+def _standard_versions() -> dict[str, str]:
+    code = (
+        "import json, sys; from importlib.metadata import version;"
+        "print(json.dumps([version(name) for name in sys.argv[1:]]))"
+    )
+    command = [str(STANDARD_PYTHON), "-c", code, *_STANDARD]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(zip(_STANDARD.values(), json.loads(done.stdout), strict=True))
 
 
 def _commit() -> str:

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterable
 
+from bench import Unmeasured
 from bench.triggerer import ENDED
 from podlift.kube import PODS, Client, Patch
 from podlift.pods.reading import Pod
@@ -18,6 +19,23 @@ async def names(client: Client, namespace: str) -> list[str]:
     """All pods of a namespace."""
     listed = await client.list(PODS, namespace, type=Pod)
     return [pod.metadata.name for pod in listed.items]
+
+
+async def until_running(client: Client, namespace: str, count: int, patience: float) -> float:
+    """Wait until so many pods run; the seconds it took. Raises ``Unmeasured``.
+
+    Asks the more rarely the more are missing: a list of thousands costs the server, too.
+    """
+    began = time.monotonic()
+    while True:
+        listed = await client.list(PODS, namespace, type=Pod)
+        missing = count - sum(pod.status.phase == "Running" for pod in listed.items)
+        took = time.monotonic() - began
+        if missing <= 0:
+            return took
+        if took > patience:
+            raise Unmeasured(f"{missing} of {count} pods do not run after {patience:.0f} s")
+        await asyncio.sleep(min(10.0, max(0.2, missing / 200)))
 
 
 async def touch(client: Client, namespace: str, pods: Iterable[str], count: int) -> None:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Programs:
         self._folder = folder
         self._record = folder / "processes.json"
         self._known: dict[str, Program] = {}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *command: object) -> None:
         """Start a program; what it prints goes to ``NAME.log``."""
@@ -61,6 +62,7 @@ class Programs:
             )
         program = Program(name, process.pid, started_at(process.pid), words)
         self._known[name] = program
+        self._children[name] = process
         self._write()
 
     def start_again(self, name: str) -> None:
@@ -69,12 +71,12 @@ class Programs:
 
     def stop(self, name: str, *, at_once: bool = False) -> None:
         """End a program, if it runs; how it was started stays known."""
-        _stop(self._known[name], at_once=at_once)
+        _stop(self._known[name], self._children[name], at_once=at_once)
 
     def stop_all(self) -> None:
         """End everything, the last one started first."""
-        for program in reversed(self._known.values()):
-            _stop(program)
+        for name in reversed(self._known):
+            self.stop(name)
         self._record.unlink(missing_ok=True)
 
     def pids(self) -> dict[str, int]:
@@ -138,13 +140,16 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _stop(program: Program, *, at_once: bool = False) -> None:
+def _stop(
+    program: Program, child: subprocess.Popen[bytes] | None = None, *, at_once: bool = False
+) -> None:
+    """End a program; a ``child`` of ours is not left for nobody to reap."""
     for sign in (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL):
         if not program.runs():
-            return
+            break
         os.kill(program.pid, sign)
         give_up = time.monotonic() + _PATIENCE
         while program.runs() and time.monotonic() < give_up:
-            with suppress(ChildProcessError):  # another command started it: init reaps it
-                os.waitpid(program.pid, os.WNOHANG)
-            time.sleep(0.05)
+            time.sleep(0.02)
+    if child is not None:
+        child.wait()

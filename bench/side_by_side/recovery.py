@@ -20,7 +20,7 @@ async def recovery(site: Site, contender: Contender, tasks: int, database: Path)
     async with site.namespace() as namespace:
         async with player(site, contender, namespace, database, lifetime=_HOUR) as first:
             ids = (await first.ask("queue", count=tasks, first=0))["ids"]
-            await first.ask("wait", running=tasks, seconds=_GROWING)
+            await pods.until_running(site.client, namespace, tasks, _GROWING)
             there = await pods.names(site.client, namespace)
             first.kill()
         async with player(site, contender, namespace, database, lifetime=_HOUR, job=1) as second:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from bench.side_by_side.contenders import (
     PODLIFT_FLAT_OUT,
     STANDARD_BEST,
     STANDARD_DEFAULT,
-    STANDARD_PYTHON,
     Contender,
 )
 from bench.side_by_side.imports import import_costs
@@ -51,6 +50,19 @@ class Plan:
     killed: int = 1000
     deferred: int = 1000
 
+    @property
+    def standard(self) -> bool:
+        """Whether the standard executor takes part, which needs its environment."""
+        return any(not each.is_podlift for each in self.contenders)
+
+    def without_standard(self) -> Plan:
+        """The same without whatever needs the standard executor's environment."""
+        return replace(
+            self,
+            parts=[part for part in self.parts if part not in ("waiting", "imports")],
+            contenders=[each for each in self.contenders if each.is_podlift],
+        )
+
 
 QUICK = Plan(
     pairs=1,
@@ -67,9 +79,11 @@ QUICK = Plan(
 
 async def run(site: Site, plan: Plan, tell: Tell) -> Results:
     """Everything that the plan asks for. What cannot be measured is said in the results."""
-    results = Results(facts(site), {each.name: each.words for each in plan.contenders})
+    results = Results(
+        facts(site, standard=plan.standard), {each.name: each.words for each in plan.contenders}
+    )
     results.tasks = plan.tasks
-    database = await make_database(STANDARD_PYTHON, site.folder)
+    database = await make_database(plan.contenders[0].python, site.folder)
     if "pairs" in plan.parts:
         for number in range(plan.pairs):
             results.rounds.append(await _round(site, plan, number, database, results, tell))
@@ -99,7 +113,10 @@ async def _round(
 
 async def _others(site: Site, plan: Plan, database: Path, results: Results, tell: Tell) -> None:
     parts: list[tuple[str, str, Measure]] = []
-    for each, sizes in ((PODLIFT_FLAT_OUT, plan.alive), (STANDARD_BEST, plan.standard_alive)):
+    at = [(PODLIFT_FLAT_OUT, plan.alive)]
+    if plan.standard:
+        at.append((STANDARD_BEST, plan.standard_alive))
+    for each, sizes in at:
         parts += [
             ("recovery", each.name, partial(recovery, site, each, plan.killed, database)),
             (

@@ -40,9 +40,7 @@ class Driver:
         self._executor = executor
         self._pause = pause
         self._beats = Beats()
-        self._given: dict[str, Any] = {}
         self._ended: set[Any] = set()
-        self._running: set[Any] = set()
         self._before: dict[str, float] = cpu_by_process()
 
     def beat(self) -> None:
@@ -56,14 +54,11 @@ class Driver:
         self._executor._task_event_logs.clear()
 
     def _hear(self, key: Any, state: str | None, info: object) -> None:
-        if state == "running":
-            self._running.add(key)
-        elif state == "failed":
+        if state == "failed":
             raise Unmeasured(f"task {key} failed: {info}")
         # The standard executor leaves it to the database whether a pod that succeeded is a
         # success. There is no row here.
-        elif state in ("success", None):
-            self._running.discard(key)
+        if state in ("success", None):
             self._ended.add(key)
 
     def queue(self, count: int, first: int) -> dict[str, Any]:
@@ -94,14 +89,14 @@ class Driver:
             **self.report(),
         }
 
-    def wait(self, ended: int = 0, running: int = 0, seconds: float = 300.0) -> dict[str, Any]:
-        """Go on until so many have ended, and so many run."""
+    def wait(self, ended: int, seconds: float) -> dict[str, Any]:
+        """Go on until so many are known to have ended."""
         began = time.perf_counter()
-        while len(self._ended) < ended or len(self._running) < running:
+        while len(self._ended) < ended:
             if time.perf_counter() - began > seconds:
                 raise Unmeasured(
-                    f"after {seconds:.0f} s {len(self._running)} tasks are known to run (of"
-                    f" {running}) and {len(self._ended)} to have ended (of {ended})"
+                    f"after {seconds:.0f} s {len(self._ended)} of {ended} tasks are known to have"
+                    " ended"
                 )
             self.beat()
             time.sleep(self._pause)

@@ -95,7 +95,8 @@ def configuration() -> list[dict[str, Any]]:
             "podsOnNodeSyncParallelism": 1,
         },
     }
-    lifetime = {"expressionFrom": f'.metadata.annotations["{RUN_SECONDS}"]'}
+    # KWOK wants a duration with a unit, and takes its default for what is none.
+    lifetime = {"expressionFrom": f'.metadata.annotations["{RUN_SECONDS}"] + "s"'}
     not_ready = {
         "key": '.status.conditions.[] | select( .type == "Ready" ) | .status',
         "operator": "NotIn",
