@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -68,10 +68,16 @@ class Adopter:
         self._notify = notify
         self._under_way: dict[int, Orphan] = {}
 
-    async def adopt(self, request: Adopt) -> None:
-        """Take all of them over, several at once."""
+    def adopt(self, request: Adopt) -> Coroutine[Any, Any, None]:
+        """Take all of them over, several at once.
+
+        They can be taken back from this call on, whenever what it returns is run.
+        """
         orphans = {orphan.ti_id: orphan for orphan in request.orphans}
         self._under_way |= {orphan.number: orphan for orphan in orphans.values()}
+        return self._adopt(orphans)
+
+    async def _adopt(self, orphans: Mapping[str, Orphan]) -> None:
         pods = await self._find(orphans)
         await asyncio.gather(*(self._take_over(each, pods) for each in orphans.values()))
 

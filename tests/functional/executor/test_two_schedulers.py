@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.functional
 
 DEAD, ONE, OTHER = 7, 8, 9
+ENDLESS = "trap 'exit 143' TERM; sleep 600 & wait"
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_scheduler_that_was_only_slow_says_nothing_and_deletes_nothing(
     make_driver: MakeDriver, start_scheduler: StartScheduler, database: Database
 ) -> None:
     slow, driver = start_scheduler(DEAD, database), make_driver(job_id=ONE)
-    tasks = [driver.task("sleep 2; exit 3"), driver.task("sleep 30")]
+    tasks = [driver.task("sleep 2; exit 3"), driver.task(ENDLESS)]
     slow.queue(*tasks)
     driver.until(lambda: [pod["status"]["phase"] for pod in driver.pods()] == ["Running"] * 2)
     until(lambda: slow.running() == 2)
@@ -105,7 +106,7 @@ def test_a_slow_scheduler_makes_no_room_for_a_task_that_another_one_runs_by_now(
 ) -> None:
     # It had the task in memory only, and goes on where it was stopped: with creating its pod.
     server.holds = (hold := Hold("POST", "/pods"),)
-    slow = start_scheduler(DEAD, database, config_file=server.kubeconfig, request_timeout=1)
+    slow = start_scheduler(DEAD, database, config_file=server.kubeconfig, request_timeout=5)
     driver = make_driver(job_id=ONE)
     task = driver.task("sleep 4; echo once")
     slow.queue(task)
@@ -133,7 +134,7 @@ def test_a_slow_scheduler_creates_no_pod_of_a_task_that_another_one_has_run_by_n
 ) -> None:
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "5")
     server.holds = (hold := Hold("POST", "/pods"),)
-    options = {"config_file": server.kubeconfig, "request_timeout": 1}
+    options = {"config_file": server.kubeconfig, "request_timeout": 5}
     slow = start_scheduler(DEAD, database, **options, pod_creation_max_concurrency=1)
     driver = make_driver(job_id=ONE)
     tasks = [driver.task("echo once") for _ in range(3)]
@@ -236,7 +237,7 @@ def test_a_task_that_is_taken_back_while_its_pod_is_taken_over_leaves_no_pod(
     make_driver: MakeDriver, database: Database
 ) -> None:
     dead, driver = make_driver(job_id=DEAD), make_driver(job_id=ONE)
-    task = dead.task("sleep 30")
+    task = dead.task(ENDLESS)
     dead.queue(task)
     dead.pod("Running")
     dead.executor.end()
