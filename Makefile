@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-real chaos lint format docs bench bench-local bench-executor cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-remote-logs test-real chaos lint format docs manifests bench bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ test-airflow-3.2: $(OLDEST)/.ready ## Run executor, worker and operator with Air
 	tests/twice $(OLDEST)/bin/pytest $(PARALLEL) -m "not tools and not postgres" tests/unit/test_*.py \
 		tests/unit/executor tests/unit/worker tests/unit/operators tests/unit/decorators tests/unit/secrets tests/unit/commands tests/functional/worker tests/functional/commands \
 		$(addprefix tests/functional/executor/test_,$(addsuffix .py,lives adoption other_workloads pods_as_asked metrics metadata))
+
+# With Airflow's provider for Amazon, and a real S3 server.
+REMOTE := .venv-remote-logs
+test-remote-logs: $(REMOTE)/.ready ## Run the tests of remote logs
+	tests/twice $(REMOTE)/bin/pytest tests/e2e/test_remote_logs.py
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
@@ -93,14 +98,14 @@ cluster-real-down: $(READY) ## Stop it
 	@$(BIN)/python -m tests.real down
 
 lock: ## Resolve requirements/*.in anew into requirements/*.txt
-	for name in dev airflow-3.2 standard; do \
+	for name in dev airflow-3.2 install remote-logs standard; do \
 		$(BIN)/uv pip compile requirements/$$name.in --universal --python-version 3.11 \
 			--no-emit-index-url --generate-hashes --no-header --upgrade \
 			--output-file requirements/$$name.txt || exit 1; \
 	done
 
 clean: ## Remove everything that make made
-	rm -rf $(VENV) $(OLDEST) $(STANDARD) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -113,16 +118,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	@touch $@
 
-$(OLDEST)/.ready: requirements/airflow-3.2.txt pyproject.toml | $(READY)
-	@echo "Installing Airflow 3.2 into $(OLDEST) (once; about a minute) ..."
-	@$(PYTHON) -m venv $(OLDEST)
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(OLDEST)/bin/python requirements/airflow-3.2.txt
-	@touch $@
-
-$(STANDARD)/.ready: requirements/standard.txt | $(READY)
-	@echo "Installing the standard executor into $(STANDARD) (once; about a minute) ..."
-	@$(PYTHON) -m venv $(STANDARD)
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(STANDARD)/bin/python requirements/standard.txt
+.venv-%/.ready: requirements/%.txt pyproject.toml | $(READY)
+	@echo "Installing requirements/$*.txt into .venv-$* (once; about a minute) ..."
+	@$(PYTHON) -m venv .venv-$*
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-$*/bin/python requirements/$*.txt
 	@touch $@
 
 $(HELM):
