@@ -13,4 +13,3 @@ html_theme = "furo"
 html_title = "Podlift"
 html_static_path: list[str] = []
 nitpicky = True
-suppress_warnings = ["toc.empty_glob"]  # no report of a measurement need be there

@@ -88,7 +88,7 @@ def _introduction(results: Results) -> str:
         "each, every contender once a round. Each executor is the real class in an environment of "
         "its own, driven by the same loop. A figure is the middle of the rounds, with the least "
         "and the greatest in brackets. Times of different machines cannot be compared, the ratios "
-        "of one run can. Repeat it with `make bench`; `bench/README.md` says what is done."
+        "of one run can. Repeat it with `make bench`; [the method](method.md)."
     )
 
 
