@@ -29,7 +29,7 @@ RAY_JOB = Judgement(
     success=(Sign("status.jobStatus", ("SUCCEEDED",)),),
     # Ray's own FAILED may be followed by another try; the deployment's is the last word.
     failure=(
-        Sign("status.jobDeploymentStatus", ("Failed",)),
+        Sign("status.jobDeploymentStatus", ("Failed", "ValidationFailed")),
         Sign("status.jobStatus", ("STOPPED",)),
     ),
     words=("status.reason", "status.message"),

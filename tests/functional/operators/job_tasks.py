@@ -1,4 +1,4 @@
-"""Tasks that run Jobs on a real cluster."""
+"""Tasks that run Jobs, and other objects, on a cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from podlift.operators.custom_object import CustomObjectOperator
 from podlift.operators.job import KubernetesJobOperator
 
 from .conftest import Api, Task, TaskInstance, TaskLog
@@ -48,6 +49,7 @@ class JobTask(Task):
 
 
 MakeJob = Callable[..., JobTask]
+MakeObject = Callable[..., JobTask]
 
 
 @pytest.fixture
@@ -68,6 +70,25 @@ def job(
         }
         operator = KubernetesJobOperator(**parameters | given)
         instance = instance or JobTaskInstance(operator.task_id)
+        made.append(JobTask(cluster, namespace, log, operator, instance))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.operator.on_kill()
+
+
+@pytest.fixture
+def run_object(
+    cluster: Api, namespace: str, log: TaskLog, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeObject]:
+    """Makes a task of an object."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    made: list[JobTask] = []
+
+    def make(kind: type[Any] = CustomObjectOperator, **given: Any) -> JobTask:
+        operator = kind(**{"task_id": "an_object", "namespace": namespace} | given)
+        instance = JobTaskInstance(operator.task_id)
         made.append(JobTask(cluster, namespace, log, operator, instance))
         return made[-1]
 
