@@ -13,7 +13,7 @@ off ``import x`` alone, while nearly everything is imported as ``from x import y
 from __future__ import annotations
 
 import sys
-from abc import ABC
+from abc import ABCMeta
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -186,17 +186,25 @@ class PostponedBase(Postponed):
         return (_real(self) if _is_loaded(self._module) else _base_in_place_of(self),)
 
 
+class _Waiting(ABCMeta):
+    """Metaclass of a class whose base is not there yet: the first instance brings it."""
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        for each in cls.__mro__[:-1]:
+            if any(base in _awaited for base in each.__bases__):
+                each.__bases__ = tuple(
+                    _real(_awaited[base]) if base in _awaited else base for base in each.__bases__
+                )
+        return super().__call__(*arguments, **named)
+
+
+_awaited: dict[type, Postponed] = {}
+
+
 def _base_in_place_of(postponed: Postponed) -> type:
-    """A class to be subclassed; with the first instance the subclass gets the real base."""
-
-    class Base(ABC):  # noqa: B024  nothing is abstract in it, but its subclasses may be
-        def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
-            real = _real(postponed)
-            for each in Base.__subclasses__():
-                each.__bases__ = tuple(real if base is Base else base for base in each.__bases__)
-            return object.__new__(cls)
-
-    return Base
+    base = _Waiting(repr(postponed), (), {})
+    _awaited[base] = postponed
+    return base
 
 
 def _real(postponed: Postponed) -> Any:
