@@ -39,7 +39,7 @@ def _scale(found: Found, date: str) -> str:
         [
             each["name"],
             f"{again['alive']:,}",
-            shown(again["seconds"]),
+            _heard(again),
             shown(again["cpu"]),
             _beats(again["beats"]),
         ]
@@ -139,6 +139,12 @@ def _imports(found: Found, date: str) -> str:
     ]
     text = "What a DAG file pays for the import of the operator, over Airflow itself."
     return f"## Import\n\n{text}\n\n" + table(["", "ms"], rows)
+
+
+def _heard(again: dict[str, Any]) -> str:
+    if again["seconds"] is None:
+        return f"not within {again['patience']:.0f}"
+    return shown(again["seconds"])
 
 
 def _by_name(found: Found) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -203,9 +203,11 @@ def serve(driver: Driver, pause: float, commands: TextIO, say: Callable[..., Non
 
 
 def main(file: str) -> None:
-    # Airflow logs to standard output: that is ours alone.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    # Airflow logs to standard output: that is ours alone. And a process that is forked closes its
+    # standard input, for which it would wait for ever while a thread of ours is reading there.
+    answers, commands = os.fdopen(os.dup(1), "w", buffering=1), os.fdopen(os.dup(0))
     os.dup2(2, 1)
+    sys.stdin = None
     specification = json.loads(Path(file).read_text())
     configure(specification)
     began = time.perf_counter()
@@ -217,7 +219,7 @@ def main(file: str) -> None:
 
     driver = Driver(executor, specification["pause"])
     say(started=started, **driver.report())
-    serve(driver, specification["pause"], sys.stdin, say)
+    serve(driver, specification["pause"], commands, say)
     # What a process left running would go on measuring nothing; pods are its starter's to remove.
     os._exit(0)
 
