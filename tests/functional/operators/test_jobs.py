@@ -32,6 +32,18 @@ def test_a_job_runs_and_its_pods_log_is_the_tasks(job: MakeJob) -> None:
     assert single.pods() == [], "on_finish_action deletes the pods, and the Job stays"
 
 
+def test_a_job_with_a_selector_of_its_own_has_its_log_and_result(job: MakeJob) -> None:
+    manual = job(
+        "echo selected; echo 5 > /airflow/xcom/return.json",
+        manual_selector=True,
+        selector={"matchLabels": {"chosen": "yes"}},
+        labels={"chosen": "yes"},
+        do_xcom_push=True,
+    )
+    assert manual.run() == 5
+    assert "selected" in manual.log.lines
+
+
 def test_each_index_runs_and_its_lines_say_which(job: MakeJob) -> None:
     indexed = job(
         "echo I am $JOB_COMPLETION_INDEX",

@@ -13,7 +13,6 @@ from datetime import datetime
 from podlift.local import errors
 from podlift.local.api.deleting import pod_grace
 from podlift.local.api.requests import Target
-from podlift.local.api.rules.jobs import CONTROLLER_UID
 from podlift.local.api.writing import create
 from podlift.local.controllers import job_status
 from podlift.local.controllers.job_pods import TRACKING, index_of, pod_for
@@ -102,13 +101,15 @@ class JobController:
             self._wake(key, deadline)
 
     def _pods(self, job: Obj) -> _Pods:
-        uid = job["metadata"]["uid"]
+        uid, labels = job["metadata"]["uid"], job["spec"]["selector"].get("matchLabels") or {}
         found = _Pods()
         for record in self._store.records(POD, job["metadata"]["namespace"]):
-            if record.facts.labels.get(CONTROLLER_UID) != uid:
+            if not labels.items() <= record.facts.labels.items():
                 continue
             pod = self._store.get(POD, record.facts.namespace, record.facts.name)
             meta = pod["metadata"]
+            if all(owner["uid"] != uid for owner in meta.get("ownerReferences") or ()):
+                continue  # a selector of the user's own may fit other pods as well
             if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
                 found.ended.append(pod)
             elif meta.get("deletionTimestamp") is None:
