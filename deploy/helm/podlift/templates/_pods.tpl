@@ -161,19 +161,10 @@ spec:
   {{- . | nindent 2 }}
   {{- end }}
   securityContext: {{- include "podlift.podSecurity" (dict "user" $root.Values.uid "group" $root.Values.gid "override" $values.securityContexts.pod) | nindent 4 }}
+  {{- with include "podlift.initContainers" . | trim }}
   initContainers:
-    {{- if and .dags $root.Values.dags.gitSync.enabled }}
-    {{- include "podlift.gitSync" (dict "root" $root "once" false) | trim | nindent 4 }}
-    {{- end }}
-    {{- with include "podlift.waitForMigrations" . | trim }}
     {{- . | nindent 4 }}
-    {{- end }}
-    {{- with .init }}
-    {{- . | nindent 4 }}
-    {{- end }}
-    {{- with $values.extraInitContainers }}
-    {{- tpl (toYaml .) $root | nindent 4 }}
-    {{- end }}
+  {{- end }}
   containers:
     - name: {{ .component }}
       image: {{ include "podlift.airflowImage" $root }}
@@ -220,6 +211,19 @@ spec:
     {{- with $values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{- define "podlift.initContainers" -}}
+{{- if and .dags .root.Values.dags.gitSync.enabled }}
+{{- include "podlift.gitSync" (dict "root" .root "once" false) }}
+{{- end }}
+{{- include "podlift.waitForMigrations" . }}
+{{- with .init }}
+{{ . }}
+{{- end }}
+{{- with .values.extraInitContainers }}
+{{ tpl (toYaml .) $.root }}
+{{- end }}
 {{- end }}
 
 {{/* A probe's numbers. */}}
