@@ -35,13 +35,14 @@ _LIMIT = 9_500_000
 _MOST = 256 << 20
 """Bytes of a file that is looked at: to pack more takes longer than a container gets to end."""
 _READY = f"{FOLDER}/.podlift.ready"
+_GO = f"{FOLDER}/.podlift.go"
 _TIME = 30
 _LAST = 1000
 """Bytes that hold the last line."""
 _ELSEWHERE = "Write it to a volume or an object store, and return where it is."
 
-# Only what busybox has. `wait` ends when the signal comes; sleep alone would hold it back. Some
-# runtimes lose what a container prints right before its end, hence the pause.
+# Only what busybox has. `wait` ends when the signal comes; what it waits for would hold it back.
+# Some runtimes lose what a container prints right before its end, hence the pause.
 _SCRIPT = f"""
 say() {{ echo "{_MARK} $*"; }}
 hand_over() {{
@@ -58,13 +59,33 @@ hand_over() {{
   echo
   say end
 }}
-trap 'hand_over; sleep 1; exit 0' TERM INT
+finish() {{
+  trap '' TERM INT
+  kill $waiting 2>/dev/null
+  hand_over
+  sleep 1
+  exit 0
+}}
+trap finish TERM INT
+[ -p {_GO} ] || mkfifo {_GO} 2>/dev/null
+listens=
+if [ -p {_GO} ] && (exec 3<> {_GO}) 2>/dev/null; then exec 3<> {_GO}; listens=yes; fi
 touch {_READY}
-while true; do sleep 3600 & wait $!; done
+while true; do
+  if [ $listens ]; then head -n 1 <&3 >/dev/null & else sleep 3600 & fi
+  waiting=$!
+  wait $waiting && [ $listens ] && finish
+  listens=
+done
 """
 
 # A signal that comes before the trap is set would be lost; the base container starts after this.
 _WAIT = f"for i in $(seq 100); do [ -e {_READY} ] && exit; sleep 0.05; done; exit 0"
+
+# Kubernetes ends sidecars after all other containers: one that does not want to end uses up the
+# time of all. Hooks are not held back, so this one has the result handed over right away. Opened
+# for both directions, because to open a pipe that nobody reads would wait.
+_HURRY = f"[ ! -p {_GO} ] || echo go 1<> {_GO}"
 
 
 def with_sidecar(
@@ -93,7 +114,10 @@ def with_sidecar(
         "image": image or IMAGE,
         "restartPolicy": "Always",
         "command": ["sh", "-c", _SCRIPT],
-        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", _WAIT]}}},
+        "lifecycle": {
+            "postStart": {"exec": {"command": ["sh", "-c", _WAIT]}},
+            "preStop": {"exec": {"command": ["sh", "-c", _HURRY]}},
+        },
         "volumeMounts": [mount],
         "resources": RESOURCES if resources is None else resources,
     }

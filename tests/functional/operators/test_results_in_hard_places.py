@@ -117,3 +117,10 @@ def test_a_folder_of_the_users_own(task: MakeTask) -> None:
         do_xcom_push=True,
     )
     assert own.run() == 1
+
+
+def test_a_container_beside_that_does_not_want_to_end(task: MakeTask) -> None:
+    """It uses up the pod's time to end, and the result has to come nevertheless."""
+    stubborn = beside("trap '' TERM; while true; do sleep 1; done")
+    large = task(LARGE, full_pod_spec=stubborn, do_xcom_push=True)
+    assert len(large.run()) == 2_900_001

@@ -61,7 +61,7 @@ def test_the_base_container_starts_when_the_signal_would_be_heard() -> None:
     (container,) = with_sidecar(pod(), "base")["spec"]["initContainers"]
     script, hook = container["command"][-1], container["lifecycle"]["postStart"]["exec"]["command"]
     file = f"{FOLDER}/.podlift.ready"
-    assert script.index("trap ") < script.index(f"touch {file}") < script.index("while true")
+    assert script.index("trap finish") < script.index(f"touch {file}") < script.index("while true")
     assert f"[ -e {file} ]" in hook[-1]
 
 

@@ -172,9 +172,12 @@ class Crew:
         init = self._ledger.pod["spec"].get("initContainers") or ()
         sidecars = [container for container in init if is_sidecar(container)]
         others = [*self._ledger.pod["spec"]["containers"], *(c for c in init if not is_sidecar(c))]
+        # Each waits for its turn to end, but no hook does.
+        hooks = [asyncio.ensure_future(self._before_stop(each, grace_seconds)) for each in sidecars]
         await asyncio.gather(*(self._stop(container, grace_seconds) for container in others))
-        for container in reversed(sidecars):
-            await self._stop(container, max(0.0, until - loop.time()))
+        for container, hook in reversed(list(zip(sidecars, hooks, strict=True))):
+            await hook
+            await self._stop(container, max(0.0, until - loop.time()), hooked=True)
 
     async def end_sidecars(self) -> None:
         """End the sidecars, in reverse, once the main containers have ended by themselves."""
@@ -187,7 +190,7 @@ class Crew:
             self._ledger.change(sandbox_ready=False)
             self._ledger.publish()
 
-    async def _stop(self, container: Obj, grace_seconds: float) -> None:
+    async def _stop(self, container: Obj, grace_seconds: float, *, hooked: bool = False) -> None:
         name = container["name"]
         run = self.runs.get(name)
         self._stop_watching(name)
@@ -195,7 +198,7 @@ class Crew:
             return
         if run.running:
             self._ledger.normal("Killing", f"Stopping container {name}", name)
-            await self._terminate(container, run, grace_seconds)
+            await self._terminate(container, run, grace_seconds, hooked=hooked)
         terminated = await self._waits[name]
         if isinstance(self._ledger.find(name).state, Running):
             self._ledger.set(name, state=terminated, started=False, ready=False)
@@ -207,11 +210,20 @@ class Crew:
             if run.running:
                 loop.call_later(max(grace_seconds, 0.0), run.kill)
 
-    async def _terminate(self, container: Obj, run: ContainerRun, grace_seconds: float) -> None:
+    async def _terminate(
+        self, container: Obj, run: ContainerRun, grace_seconds: float, *, hooked: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + grace_seconds
+        if not hooked:
+            await self._before_stop(container, grace_seconds)
+        await run.terminate(max(until - loop.time(), min(grace_seconds, LEAST_GRACE_SECONDS)))
+
+    async def _before_stop(self, container: Obj, grace_seconds: float) -> None:
+        name = container["name"]
+        run = self.runs.get(name)
+        if run is None or not run.running:
+            return
         wrong = await pre_stop(container, run, self._processes, grace_seconds)
         if wrong is not None:
-            name = container["name"]
             self._ledger.warning("FailedPreStopHook", f"PreStopHook failed: {wrong}", name)
-        await run.terminate(max(until - loop.time(), min(grace_seconds, LEAST_GRACE_SECONDS)))
