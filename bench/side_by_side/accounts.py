@@ -31,7 +31,17 @@ def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
 
 def megabytes() -> float:
     """Memory of this process and those that it started; what they share is counted once."""
-    return sum(map(_share, (os.getpid(), *descendants(os.getpid()))))
+    return family_megabytes(os.getpid())
+
+
+def family_megabytes(pid: int) -> float:
+    """The same of another process."""
+    return sum(map(_share, (pid, *descendants(pid))))
+
+
+def family_cpu(pid: int) -> float:
+    """CPU seconds of a process and those that it started and that still run."""
+    return sum(map(cpu_of, (pid, *descendants(pid))))
 
 
 def descendants(pid: int) -> list[int]:

@@ -41,6 +41,11 @@ class Contender:
         return self.section == "podlift"
 
     @property
+    def setting(self) -> str:
+        """The name without the pace, where Airflow's own scheduler sets it."""
+        return self.name.partition(",")[0]
+
+    @property
     def flat_out(self) -> bool:
         """Whether the loop goes on without a rest."""
         return self.pause < SCHEDULERS_PACE

@@ -129,6 +129,32 @@ def _waiting(found: Found, date: str) -> str:
     return f"## A triggerer with {found[0]['pods']:,} deferred pods\n\n" + table(headings, rows)
 
 
+def _whole(found: Found, date: str) -> str:
+    rows = [
+        [
+            name,
+            several([one["tasks"] / one["seconds"] for one in each]),
+            f"{sum(one['tasks'] for one in each):,} of {sum(one['of'] for one in each):,}",
+            several([one["scheduler_cpu"] / one["tasks"] * 1e3 for one in each]),
+            several([one["until_running"]["p50"] for one in each]),
+            several([one["until_running"]["max"] for one in each]),
+            several([one["megabytes"] for one in each]),
+        ]
+        for name, each in _by_name(found)
+    ]
+    headings = [
+        "", "tasks/s", "succeeded in the time", "scheduler's CPU ms a task",
+        "queued to running: middle, s", "longest, s", "scheduler's MB",
+    ]  # fmt: skip
+    text = (
+        "Scheduler, API server, DAG processor and PostgreSQL, and a DAG with one mapped task. No "
+        "program runs in a simulated pod: its worker is played, which tells Airflow's Task "
+        "Execution API of the start and the success with the token of the pod's workload. All of "
+        "it shares the machine's cores. The scheduler's CPU has the executor's in it."
+    )
+    return f"## Whole Airflow\n\n{text}\n\n" + table(headings, rows)
+
+
 def _imports(found: Found, date: str) -> str:
     rows = [
         [name, several([each[kind] for each in found])]
@@ -161,5 +187,6 @@ SECTIONS: dict[str, Callable[[Found, str], str]] = {
     "recovery": _recovery,
     "waiting": _waiting,
     "imports": _imports,
+    "whole": _whole,
 }
 """A section for each kind of measurement, in the report's order."""

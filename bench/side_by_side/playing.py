@@ -138,11 +138,17 @@ async def make_database(python: Path, folder: Path) -> Path:
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}",
     }
+    await make_database_at(python, {**environment(), **settings})
+    return file
+
+
+async def make_database_at(python: Path, settings: Mapping[str, str]) -> None:
+    """Airflow's tables where its settings say. Raises ``Unmeasured`` with Airflow's words."""
     process = await asyncio.create_subprocess_exec(
         *(python, "-m", "airflow", "db", "migrate"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**environment(), **settings},
+        env=settings,
         preexec_fn=end_with_parent,
     )
     try:
@@ -154,4 +160,3 @@ async def make_database(python: Path, folder: Path) -> Path:
     if process.returncode != 0:
         words = "\n".join(output.decode(errors="replace").splitlines()[-_WORDS:])
         raise Unmeasured(f"Airflow does not make its database:\n{words}")
-    return file

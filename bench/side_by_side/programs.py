@@ -14,8 +14,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,7 +48,9 @@ class Programs:
         self._known: dict[str, Program] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: object) -> None:
+    def start(
+        self, name: str, *command: object, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Start a program; what it prints goes to ``NAME.log``."""
         words = [str(word) for word in command]
         with (self._folder / f"{name}.log").open("ab") as log:
@@ -59,10 +61,16 @@ class Programs:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=end_with_parent,
+                env=environment,
             )
         program = Program(name, process.pid, started_at(process.pid), words)
         self._known[name] = program
         self._children[name] = process
+        self._write()
+
+    def note(self, name: str, pid: int) -> None:
+        """Record a program that somebody else started and ends, should we be killed before."""
+        self._known[name] = Program(name, pid, started_at(pid), [])
         self._write()
 
     def start_again(self, name: str) -> None:
@@ -71,7 +79,7 @@ class Programs:
 
     def stop(self, name: str, *, at_once: bool = False) -> None:
         """End a program, if it runs; how it was started stays known."""
-        _stop(self._known[name], self._children[name], at_once=at_once)
+        _stop(self._known[name], self._children.get(name), at_once=at_once)
 
     def stop_all(self) -> None:
         """End everything, the last one started first."""
@@ -153,3 +161,5 @@ def _stop(
             time.sleep(0.02)
     if child is not None:
         child.wait()
+        with suppress(ProcessLookupError):  # what it started itself, in the session that is its own
+            os.killpg(program.pid, signal.SIGKILL)

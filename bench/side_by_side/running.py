@@ -28,9 +28,10 @@ from bench.side_by_side.scale import curve
 from bench.side_by_side.sites import Site
 from bench.side_by_side.throughput import bare_turn, turn
 from bench.side_by_side.waiting import waiting
+from bench.side_by_side.whole import whole
 from podlift.kube import KubeError
 
-PARTS = ("pairs", "scale", "recovery", "waiting", "imports")
+PARTS = ("pairs", "scale", "recovery", "waiting", "imports", "whole")
 Tell = Callable[[str], None]
 Measure = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -49,6 +50,8 @@ class Plan:
     standard_alive: Sequence[int] = (100, 1000)
     killed: int = 1000
     deferred: int = 1000
+    whole: int = 1000
+    whole_seconds: float = 90.0
 
     @property
     def standard(self) -> bool:
@@ -73,6 +76,8 @@ QUICK = Plan(
     standard_alive=(50, 100),
     killed=50,
     deferred=50,
+    whole=20,
+    whole_seconds=60.0,
 )
 """Whether everything works; its figures prove nothing."""
 
@@ -128,6 +133,10 @@ async def _others(site: Site, plan: Plan, database: Path, results: Results, tell
     parts += [
         ("waiting", "both triggers", partial(waiting, site, plan.deferred)),
         ("imports", "both operators", import_costs),
+        *(
+            ("whole", each.setting, partial(whole, site, each, plan.whole, plan.whole_seconds))
+            for each in (PODLIFT, STANDARD_DEFAULT, STANDARD_BEST)[: None if plan.standard else 1]
+        ),
     ]
     for part, name, measure in parts:
         if part in plan.parts:

@@ -113,8 +113,8 @@ def real_server(folder: Path) -> Iterator[Server]:
         authority = make_authority(folder / "pki")
         server = Server(
             folder,
-            f"https://127.0.0.1:{_free_port()}",
-            f"http://127.0.0.1:{_free_port()}",
+            f"https://127.0.0.1:{free_port()}",
+            f"http://127.0.0.1:{free_port()}",
             programs,
         )
         _write_access(server, authority)
@@ -141,7 +141,7 @@ def _write_access(server: Server, authority: Authority) -> None:
 
 
 def _start_etcd(server: Server, home: Path) -> None:
-    peers = f"http://127.0.0.1:{_free_port()}"
+    peers = f"http://127.0.0.1:{free_port()}"
     server.programs.start(
         "etcd",
         home / "etcd",
@@ -258,7 +258,8 @@ def _private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback device that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

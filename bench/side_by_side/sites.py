@@ -132,7 +132,8 @@ def _recorded_folder() -> Iterator[Path]:
         except BlockingIOError:
             raise Unmeasured("another measurement runs on this machine: wait for its end") from None
         for left in root.glob("run-*"):
-            end_left_behind(left)
+            for record in list(left.rglob("processes.json")):
+                end_left_behind(record.parent)
             shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=root, prefix="run-") as folder:
             yield Path(folder)

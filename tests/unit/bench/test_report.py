@@ -117,6 +117,80 @@ def test_plots_are_well_formed_and_name_everyone() -> None:
     assert BARE not in drawn["heartbeats"]
 
 
+BEATS = {"beats": 9, "p50": 0.1, "p99": 0.2, "max": 0.3}
+STEP = {
+    "alive": 1000,
+    "idle_beats": BEATS,
+    "event_beats": BEATS,
+    "event_cpu": 0.000123,
+    "idle_cpu": 0.002,
+    "added_megabytes": 8.0,
+    "grown_in": 20.0,
+}
+RECOVERED = {
+    "name": "Podlift",
+    "tasks": 1000,
+    "adopting_seconds": 0.02,
+    "not_adopted": 0,
+    "writing_ends_seconds": 9.0,
+    "cpu": 4.0,
+    "beats": BEATS,
+}
+TRIGGERS = {"cpu": 0.01, "memory": 2**20 * 21, "written": 4.0, "ends": 5.0, "cpu_of_ends": 0.5}
+OTHERS: dict[str, list[dict[str, Any]]] = {
+    "scale": [
+        {
+            "name": "Podlift",
+            "steps": [STEP],
+            "relist": {"alive": 1000, "seconds": 1.5, "patience": 120, "cpu": 0.4, "beats": BEATS},
+        },
+        {
+            "name": "standard",
+            "steps": [STEP],
+            "relist": {"alive": 1000, "seconds": None, "patience": 120, "cpu": 0.4, "beats": {}},
+        },
+    ],
+    "recovery": [
+        {**RECOVERED, "last_end_told_after": 0.5},
+        {**RECOVERED, "last_end_told_after": 0.7},
+    ],
+    "waiting": [{"pods": 1000, "podlift": TRIGGERS, "standard": TRIGGERS}],
+    "imports": [{"podlift": 6.6, "standard": 900.0}],
+    "whole": [
+        {
+            "name": "Podlift",
+            "tasks": 900,
+            "of": 1000,
+            "seconds": 45.0,
+            "scheduler_cpu": 18.0,
+            "until_running": {"p50": 1.5, "max": 4.0},
+            "megabytes": 200.0,
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "row"),
+    [
+        (
+            "scale",
+            "| Podlift | 1,000 | 0.1 / 0.2 / 0.3 | 0.1 / 0.2 / 0.3 | 123 | 0.2 | 8.00 | 20.0 |",
+        ),
+        ("scale", "| Podlift | 1,000 | 1.50 | 0.4 | 0.1 / 0.2 / 0.3 |"),
+        ("scale", "| standard | 1,000 | not within 120 | 0.4 |  |"),
+        ("recovery", "| 9.00 (9.00 to 9.00) | 0.6 (0.5 to 0.7) | 4.00 (4.00 to 4.00) |"),
+        ("waiting", "| podlift | 1.00 | 21.0 | 4.00 | 5.00 | 0.5 |"),
+        ("imports", "| the standard operator | 900 |"),
+        ("whole", "| Podlift | 20.0 | 900 of 1,000 | 20.0 | 1.50 | 4.00 | 200 |"),
+    ],
+)
+def test_what_is_measured_beside_has_a_section_of_its_own(part: str, row: str) -> None:
+    made = results()
+    made.others = {part: OTHERS[part]}
+    assert row in report(made, DATE)
+
+
 def test_a_report_is_written_whole_and_can_be_read_again(tmp_path: Path) -> None:
     page = write(results(), tmp_path, DATE)
     assert sorted(file.name for file in tmp_path.iterdir()) == [
