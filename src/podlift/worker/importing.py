@@ -84,7 +84,7 @@ def _import_without_database() -> None:
     """``import airflow``, but for the connection pool: a pod has no way to the database.
 
     Airflow leaves the pool out for processes of its virtual environments, and with it the masking
-    of its own secrets, which a task's log needs.
+    of its own secrets, which the supervisor's lines need.
     """
     variable = "PYTHON_OPERATORS_VIRTUAL_ENV_MODE"
     before = os.environ.get(variable)
