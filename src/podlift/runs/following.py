@@ -20,7 +20,7 @@ from podlift.kube import (
     TooManyRequests,
 )
 from podlift.kube.pacing import Backoff
-from podlift.runs.positions import Line, LogPosition, Place
+from podlift.runs.positions import Line, LogPosition, Place, PlaceLost
 
 Tell = Callable[[str, datetime | None], object]
 Warn = Callable[[str], object]
@@ -30,6 +30,8 @@ _SILENCE, _MOST_SILENCE = 60.0, 600.0
 goes on to say nothing: a node may forget a follower when it rotates the log."""
 _SILENCE_AFTER_END = 2.0
 _STATE_LAG = 1.0
+_NEWS_LAG, _NEWS_STEP = 5.0, 0.1
+"""Seconds for the news of a restart: a node gives out the log of the new run before it says so."""
 _PATIENCE = 150.0
 """Seconds for an API server that is away when a container has ended."""
 _NODE_TRIES = 5
@@ -60,6 +62,7 @@ class LogFollower:
         self._restarts = restarts
         self._over = asyncio.Event()
         self._cut_off = False
+        self._skips = False
         self._progress = 0
         self._whole = False
         self._told_trouble = False
@@ -91,6 +94,10 @@ class LogFollower:
                 self._whole = self._position.found
             except NotFound:
                 break
+            except PlaceLost:
+                # Either this is the log of another run, or lines are gone.
+                self._skips = not await self._hears_of_restart()
+                continue
             except KubeError as error:
                 self._whole = False
                 if self._progress > before or time.monotonic() - began >= _SILENCE:
@@ -134,7 +141,7 @@ class LogFollower:
         begun = False
         async for piece in pieces:
             if not begun:
-                self._position.begin()
+                self._position.begin(skips=self._skips)
                 begun = True
             self._position.feed(piece)
             while self._position.pending:
@@ -146,12 +153,11 @@ class LogFollower:
         backoff = Backoff(random.random)
         deadline, node_tries = time.monotonic() + _PATIENCE, _NODE_TRIES
         while True:
-            pieces = self._client.log_pieces(
-                *self._pod, since_time=self._place.since, timestamps=True
-            )
             try:
-                async with aclosing(pieces):
-                    await self._read(pieces)
+                await self._tell_earlier_runs()
+                await self._read_once()
+            except PlaceLost:
+                self._skips = True
             except NotFound:
                 self._warn_unless_whole("The pod was gone before the end of its log was read")
                 return
@@ -172,11 +178,28 @@ class LogFollower:
                     self._warn_unless_whole(f"The node no longer has the log: {objection}")
                 return
 
+    async def _read_once(self) -> None:
+        pieces = self._client.log_pieces(*self._pod, since_time=self._place.since, timestamps=True)
+        async with aclosing(pieces):
+            await self._read(pieces)
+
+    async def _hears_of_restart(self) -> bool:
+        deadline = time.monotonic() + _NEWS_LAG
+        while not self._was_restarted:
+            if time.monotonic() > deadline or self._over.is_set():
+                return False
+            await _either(self._over, _NEWS_STEP)
+        return True
+
+    @property
+    def _was_restarted(self) -> bool:
+        return self._restarts() > self._place.restarts
+
     async def _tell_earlier_runs(self) -> None:
         """Where the container was restarted, tell the rest of the log of its run before."""
-        restarts = self._restarts()
-        if restarts <= self._place.restarts:
+        if not self._was_restarted:
             return
+        restarts = self._restarts()
         if restarts > self._place.restarts + 1:
             self._warn_of_gap("The container was restarted several times")
         else:
@@ -192,13 +215,16 @@ class LogFollower:
                 while self._position.pending:
                     self._tell(self._position.lines())
                     await asyncio.sleep(0)
+                if not self._position.found:  # it is in the new run, which was told before the news
+                    self._place.restarts = restarts
+                    return
         self._tell(self._position.finish())
         self._place.restart(restarts)
         self._position.begin()
 
     def _tell(self, lines: list[Line]) -> None:
         if self._position.gap:
-            self._position.gap = False
+            self._position.gap = self._skips = False
             self._warn_of_gap("The log was rotated, or begun anew, while it could not be read")
         for text, moment in lines:
             self._tell_line(text, moment)

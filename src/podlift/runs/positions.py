@@ -75,6 +75,10 @@ Places: TypeAlias = dict[str, Place]
 """The places in the logs of a pod's containers, by name."""
 
 
+class PlaceLost(Exception):
+    """What comes next in the log is not what comes after the place."""
+
+
 class _Part(bytes):
     """What does not end its line: that goes on."""
 
@@ -89,8 +93,13 @@ class LogPosition:
         self._odd = b""
         self.begin()
 
-    def begin(self) -> None:
-        """A connection was opened that reads since ``place.since``."""
+    def begin(self, *, skips: bool = True) -> None:
+        """A connection was opened that reads since ``place.since``.
+
+        Where the log no longer has the place, ``skips`` says whether to go on behind the gap;
+        otherwise ``lines`` and ``finish`` raise ``PlaceLost`` and nothing counts as told.
+        """
+        self._skips = skips
         # What had no newline yet was cut off by the break, and comes again as a whole.
         self._rest = b""
         self._waiting: list[bytes] = []
@@ -161,6 +170,8 @@ class LogPosition:
     def _was_told(self, time: str) -> bool:
         place = self.place
         if time > place.latest:
+            if not self._skips:
+                raise PlaceLost
             # What comes before it in the log is not there any more.
             self._searching, self.gap, place.parts = False, True, 0
             return False

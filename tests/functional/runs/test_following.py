@@ -44,14 +44,25 @@ class Node:
         self.excuse = b""
         self.token = TOKEN
         self.ended = False
+        self.runs = 0
         self._written = asyncio.Event()
         self._came = asyncio.Semaphore(0)
 
-    def write(self, *lines: str, every: float = 0.01) -> None:
-        """The container writes these lines, ``every`` so many seconds of its clock one."""
+    def write(self, *lines: str, every: float = 0.01, later: float = 0) -> None:
+        """The container writes these lines, ``every`` so many seconds of its clock one.
+
+        ``later`` are the seconds from the first run's beginning to this one's.
+        """
         for line in lines:
-            stamp = BEGIN + timedelta(seconds=len(self.lines) * every)
+            stamp = BEGIN + timedelta(seconds=later + len(self.lines) * every)
             self.lines.append(f"{stamp:%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n".encode())
+        self._written.set()
+
+    def restart(self, *last: str) -> None:
+        """The container writes its last lines and runs anew, with a new log."""
+        self.write(*last)
+        self.earlier_run, self.lines = self.lines, []
+        self.runs += 1
         self._written.set()
 
     def end(self) -> None:
@@ -86,8 +97,10 @@ class Node:
             self.hangs -= 1
             await asyncio.Event().wait()
         left = self.cuts.pop(0) if self.cuts else None
-        at = self.rotated_away
+        at, run = self.rotated_away, self.runs
         while True:
+            if run != self.runs:
+                return response
             answer = b"".join(_since(self.lines[at:], since))
             at = len(self.lines)
             await response.write(answer[:left])
@@ -179,6 +192,7 @@ def _log_in(kubeconfig: Path, server: str, token: str) -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same waits, but shorter."""
     monkeypatch.setattr(following, "_STATE_LAG", 0.01)
+    monkeypatch.setattr(following, "_NEWS_LAG", 0.3)
     monkeypatch.setattr(following, "_SILENCE", 0.3)
     monkeypatch.setattr(following, "_SILENCE_AFTER_END", 0.2)
     monkeypatch.setattr(following, "Backoff", lambda chance: Backoff(chance, first=0.01, most=0.05))
@@ -297,11 +311,57 @@ async def test_the_log_before_a_restart_is_read_to_its_end(
     async with followed(client, heard, restarts=restarts) as (follower, task):
         await heard.until(1)
         node.earlier_run, node.lines = node.lines, []
-        node.write("another run", every=1000)
+        node.write("another run", later=1000)
         restarts.append(1)
         await heard.until(101)
         await to_the_end(node, follower, task)
     assert heard.lines == [*numbers(0, 100), "another run"]
+    assert heard.warnings == []
+
+
+async def test_a_restart_may_be_told_later_than_its_log(
+    client: Client, node: Node, heard: Heard
+) -> None:
+    restarts = [0]
+    node.write(*numbers(0, 3))
+    async with followed(client, heard, restarts=restarts) as (follower, task):
+        await heard.until(3)
+        node.restart("the last of this run")
+        node.write("another run", later=1000)
+        await node.came(2)
+        await asyncio.sleep(0.05)
+        restarts.append(1)
+        await heard.until(5)
+        await to_the_end(node, follower, task)
+    assert heard.lines == [*numbers(0, 3), "the last of this run", "another run"]
+    assert heard.warnings == []
+
+
+async def test_a_new_run_that_was_told_before_the_news_is_not_told_again(
+    client: Client, node: Node, heard: Heard
+) -> None:
+    node.cuts, restarts = [20], [0]
+    node.write("another run", "goes on")
+    async with followed(client, heard, restarts=restarts) as (follower, task):
+        await heard.until(2)
+        restarts.append(1)  # and the run before had written nothing
+        await to_the_end(node, follower, task)
+    assert heard.lines == ["another run", "goes on"]
+    assert heard.warnings == []
+
+
+async def test_a_restart_right_before_the_end_costs_no_line(
+    client: Client, node: Node, heard: Heard
+) -> None:
+    restarts = [0]
+    node.write(*numbers(0, 3))
+    async with followed(client, heard, restarts=restarts) as (follower, task):
+        await heard.until(3)
+        node.restart("the last of this run")
+        node.write("another run", later=1000)
+        restarts.append(1)
+        await to_the_end(node, follower, task)
+    assert heard.lines == [*numbers(0, 3), "the last of this run", "another run"]
     assert heard.warnings == []
 
 
