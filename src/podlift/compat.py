@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from configparser import ConfigParser
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,18 +96,28 @@ def _not_for_the_hook(client: Any, why: object) -> InvalidManifest:
     )
 
 
-def task_instance_ids() -> list[Any]:
-    """The columns that hold the UUID of every try that Airflow knows.
+EVERY_TRY: Mapping[str, Any] = {"include_all_attempts": True}
+"""Options of a statement that is to find former tries as well: Airflow 3.4 has them in the table of
+the present ones and hides them."""
 
-    Until 3.3 former tries have a table of their own; 3.4 has no such model any more.
+
+def tables_of_tries() -> list[Any]:
+    """The models that have a row for each try of a task, that of the present try first.
+
+    Until 3.3 former tries have a table of their own. To be asked with ``EVERY_TRY``.
     """
     from airflow.models.taskinstance import TaskInstance
 
     try:
         from airflow.models.taskinstancehistory import TaskInstanceHistory
     except ModuleNotFoundError:
-        return [TaskInstance.id]
-    return [TaskInstance.id, TaskInstanceHistory.task_instance_id]
+        return [TaskInstance]
+    return [TaskInstance, TaskInstanceHistory]
+
+
+def id_of_try(table: Any) -> Any:
+    """The column of such a model that holds the UUID of the try."""
+    return table.task_instance_id if hasattr(table, "task_instance_id") else table.id
 
 
 def airflow_stats() -> Any:
@@ -129,6 +139,15 @@ def workload_key(workload: Any) -> Any:
     if key is not None:
         return key
     return workload.ti.key if hasattr(workload, "ti") else workload.callback.id
+
+
+def callback_key(callback_id: str) -> Any:
+    """The same for a callback of which only the id is known."""
+    try:
+        from airflow.models.callback import CallbackKey
+    except ImportError:  # 3.2
+        return callback_id
+    return CallbackKey(callback_id)
 
 
 def take_from_queue(executor: Any, workload: Any, key: Any) -> None:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.log.log_reader import TaskLogReader
-from sqlalchemy import select
 
-from podlift.commands.explaining.records import Records, database
+from podlift.commands.explaining.records import Records, database, row_of_try
 from podlift.compat import remote_task_log, set_remote_task_log
 from podlift.executor.kept_logs import KeptLogs
 from podlift.executor.log_lines import LOGGER
@@ -44,7 +41,7 @@ def read_lines(records: Records, numbers: Iterable[int]) -> list[Line]:
 
 def _of_try(reader: TaskLogReader, records: Records, number: int) -> Iterator[Line]:
     with database() as session:
-        row = _row(session, records, number)
+        row = row_of_try(session, records, number)
         if row is None or row.state in _NOT_YET:
             return
         chunks, _ = reader.read_log_chunks(row, number, {"end_of_log": False})
@@ -74,18 +71,3 @@ def _exception(said: dict[str, Any]) -> str:
         return ""
     last = details[0] if isinstance(details[0], dict) else {}
     return f": {last.get('exc_type', '')}: {last.get('exc_value', '')}"
-
-
-def _row(session: Any, records: Records, number: int) -> Any:
-    where = {
-        "dag_id": records.dag_id,
-        "task_id": records.task_id,
-        "run_id": records.run_id,
-        "map_index": records.map_index,
-        "try_number": number,
-    }
-    for kind in (TaskInstance, TaskInstanceHistory):
-        row = session.scalars(select(kind).filter_by(**where)).first()
-        if row is not None:
-            return row
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,12 @@ from uuid import UUID
 
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from podlift.commands.errors import BadArgument, DatabaseFailed, NotKnown
+from podlift.compat import EVERY_TRY, id_of_try, tables_of_tries
 from podlift.executor.metadata import live_jobs
 
 
@@ -96,38 +96,44 @@ def database() -> Iterator[Any]:
 
 def key_of_id(ti_id: UUID) -> Key | None:
     """Whose id this is, or was in a former try."""
-    return _key_where(TaskInstance.id == ti_id, TaskInstanceHistory.task_instance_id == ti_id)
+    return _key_where(lambda table: id_of_try(table) == ti_id)
 
 
 def key_of_pod(name: str) -> Key | None:
     """Which task instance Airflow was told to have this pod."""
-    return _key_where(
-        TaskInstance.external_executor_id == name, TaskInstanceHistory.external_executor_id == name
-    )
+    return _key_where(lambda table: table.external_executor_id == name)
 
 
-def _key_where(now: Any, before: Any) -> Key | None:
+def _key_where(condition: Callable[[Any], Any]) -> Key | None:
     with database() as session:
-        for kind, condition in ((TaskInstance, now), (TaskInstanceHistory, before)):
-            row = session.scalars(select(kind).where(condition).limit(1)).first()
-            if row is not None:
-                return Key(row.dag_id, row.task_id, row.run_id, row.map_index)
+        for row in _tries(session, condition):
+            return Key(row.dag_id, row.task_id, row.run_id, row.map_index)
     return None
+
+
+def _tries(session: Any, condition: Callable[[Any], Any]) -> Iterator[Any]:
+    """Rows of tries, present and former."""
+    for table in tables_of_tries():
+        statement = select(table).where(condition(table)).order_by(table.try_number)
+        yield from session.scalars(statement.execution_options(**EVERY_TRY))
+
+
+def row_of_try(session: Any, records: Records, number: int) -> Any:
+    """The row of the task instance's try with this number; None if there is none."""
+    here = (records.dag_id, records.task_id, records.run_id, records.map_index)
+    rows = _tries(session, lambda table: and_(_is_of(table, *here), table.try_number == number))
+    return next(rows, None)
 
 
 def read(key: Key) -> Records:
     """All that is known of the task instance. Raises ``NotKnown`` and ``BadArgument``."""
     with database() as session:
         row = _row(session, key)
-        former = session.scalars(
-            select(TaskInstanceHistory)
-            .where(*_is_of(TaskInstanceHistory, row))
-            .order_by(TaskInstanceHistory.try_number)
-        )
-        tries = [_try(each) for each in former if each.try_number != row.try_number]
+        found = (row.dag_id, row.task_id, row.run_id, row.map_index)
+        every = _tries(session, lambda table: _is_of(table, *found))
+        tries = [_try(each) for each in every if each.try_number != row.try_number]
         tries.append(_try(row))
         entries = tuple(map(_entry, session.scalars(_entries_of(row))))
-        found = (row.dag_id, row.task_id, row.run_id, row.map_index)
     jobs = {each.job_id for each in tries if each.job_id is not None}
     return Records(
         dag_id=found[0],
@@ -161,12 +167,12 @@ def _row(session: Any, key: Key) -> TaskInstance:
     )
 
 
-def _is_of(table: Any, row: TaskInstance) -> tuple[Any, ...]:
-    return (
-        table.dag_id == row.dag_id,
-        table.task_id == row.task_id,
-        table.run_id == row.run_id,
-        table.map_index == row.map_index,
+def _is_of(table: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> Any:
+    return and_(
+        table.dag_id == dag_id,
+        table.task_id == task_id,
+        table.run_id == run_id,
+        table.map_index == map_index,
     )
 
 
