@@ -142,14 +142,11 @@ class Engine:
                 client, self._deployment, self._folder, self._tasks, self._outbox.append
             )
             namespaces = settings.namespaces or (None,)
-            executor_id = self._deployment.executor_id
-            claims = Claims(client, executor_id)
+            claims = Claims(client, self._deployment.executor_id)
             self._adopter = Adopter(
                 client, self._control, claims, self._deployment, self._outbox.append
             )
-            sweeper = Sweeper(
-                client, self._control, claims, self._control.keeper, executor_id, settings
-            )
+            sweeper = Sweeper(client, self._control, claims, self._control.keeper, self._deployment)
             forever = [self._control.creator.run(), self._tick(), sweeper.run()]
             forever.append(
                 self._control.errands.keep_queued(

@@ -19,6 +19,7 @@ from podlift.compat import forget_queued_task, runs_every_workload, take_from_qu
 from podlift.executor.errors import EngineStopped
 from podlift.executor.messages import (
     Adopt,
+    Adopted,
     Announced,
     Dropped,
     Ended,
@@ -143,6 +144,9 @@ class KubernetesExecutor(BaseExecutor):
                 ours = self._current.get(key) == number and key not in self.event_buffer
                 if ours and isinstance(key, TaskInstanceKey):
                     self.queued_in_pod(key, pod_name)
+            case Adopted(number, key):
+                if self._current.setdefault(key, number) == number:
+                    self.running.add(key)
             case Started(number, key):
                 if self._current.get(key) == number:
                     self.running_state(key)

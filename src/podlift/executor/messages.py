@@ -65,6 +65,15 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """The engine has taken over an execution that Airflow hands to nobody: a callback's, whose
+    scheduler is gone. It counts and is reported like any other."""
+
+    number: int
+    key: WorkloadKey
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The execution's workload runs. Only told of callbacks and connection tests: a task tells
     Airflow itself."""
@@ -99,4 +108,4 @@ class Dropped:
     key: WorkloadKey
 
 
-Notice: TypeAlias = Announced | Started | Ended | Told | Dropped
+Notice: TypeAlias = Announced | Adopted | Started | Ended | Told | Dropped

@@ -26,10 +26,11 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
-from podlift.compat import task_instance_ids
+from podlift.compat import EVERY_TRY, id_of_try, tables_of_tries
+from podlift.executor import other_rows
 
 if TYPE_CHECKING:
-    from airflow.executors.workloads import ExecuteTask
+    from airflow.executors.workloads import ExecuteCallback, ExecuteTask
 
 logger = logging.getLogger(__name__)
 
@@ -207,13 +208,14 @@ def known(kind: str, ids: Collection[str]) -> frozenset[str]:
         for some in _portions(ids):
             wanted = [UUID(each) for each in some]
             for column in _columns(kind):
-                found |= set(map(str, session.scalars(select(column).where(column.in_(wanted)))))
+                statement = select(column).where(column.in_(wanted))
+                found |= set(map(str, session.scalars(statement, execution_options=EVERY_TRY)))
     return frozenset(found)
 
 
 def _columns(kind: str) -> list[Any]:
     if kind == "task":
-        return task_instance_ids()
+        return [id_of_try(table) for table in tables_of_tries()]
     if kind == "callback":
         from airflow.models.callback import Callback
 
@@ -221,25 +223,6 @@ def _columns(kind: str) -> list[Any]:
     from airflow.models.connection_test import ConnectionTestRequest
 
     return [ConnectionTestRequest.id]
-
-
-def fail_connection_test(test_id: str, sentence: str) -> None:
-    """Say why a connection test came to nothing, unless its worker has told a result.
-
-    Airflow asks executors about tasks and callbacks only; without this the person who waits is told
-    after a minute and a half that the test timed out.
-    """
-    from airflow.models.connection_test import (
-        TERMINAL_STATES,
-        ConnectionTestRequest,
-        ConnectionTestState,
-    )
-
-    with create_session(scoped=False) as session:
-        test = session.get(ConnectionTestRequest, UUID(test_id), with_for_update=True)
-        if test is not None and test.state not in TERMINAL_STATES:
-            test.state = ConnectionTestState.FAILED
-            test.result_message = sentence[:2000]
 
 
 class Metadata:
@@ -280,8 +263,16 @@ class Metadata:
         return await self._patiently(lambda: known(kind, ids))
 
     async def fail_connection_test(self, test_id: str, sentence: str) -> None:
-        """As ``fail_connection_test``; ends with an answer only."""
-        await self._patiently(lambda: fail_connection_test(test_id, sentence))
+        """As ``other_rows.fail_connection_test``; ends with an answer only."""
+        await self._patiently(lambda: other_rows.fail_connection_test(test_id, sentence))
+
+    async def awaited_callbacks(self, ids: Collection[str]) -> frozenset[str]:
+        """As ``other_rows.awaited_callbacks``; ends with an answer only."""
+        return await self._patiently(lambda: other_rows.awaited_callbacks(ids))
+
+    async def callback_workload(self, callback_id: str) -> ExecuteCallback | None:
+        """As ``other_rows.callback_workload``; ends with an answer only."""
+        return await self._patiently(lambda: other_rows.callback_workload(callback_id))
 
     async def _patiently(self, ask: Callable[[], T]) -> T:
         wait = 0.5

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from podlift.executor import workloads
 from podlift.executor.claiming import job_of
 from podlift.executor.execution import Execution
 from podlift.executor.metadata import Answer, Metadata
 from podlift.executor.workloads import TASK, facts_of
+
+if TYPE_CHECKING:
+    from podlift.executor.workloads import Workload
 
 
 class Requeuer:
@@ -25,7 +31,7 @@ class Requeuer:
         ``unless_running``.
         """
         if execution.whose.workload != TASK:
-            return Answer.DONE
+            return Answer.DONE if await self._equip(execution) else Answer.OVER
         answer = await self._metadata.requeue(
             execution.ti_id,
             execution.whose.try_number,
@@ -39,10 +45,18 @@ class Requeuer:
 
     async def _equip(self, execution: Execution) -> bool:
         if execution.workload is None:
-            execution.workload = await self._metadata.workload_of(execution.ti_id)
+            execution.workload = await self._workload(execution)
         if execution.workload is None:
             return False
         facts = facts_of(execution.workload)
-        execution.priority = facts.priority
+        execution.priority, execution.parts = facts.priority, facts.parts
         execution.log_path = execution.log_path or facts.log_path
         return True
+
+    async def _workload(self, execution: Execution) -> Workload | None:
+        match execution.whose.workload:
+            case workloads.TASK:
+                return await self._metadata.workload_of(execution.ti_id)
+            case workloads.CALLBACK:
+                return await self._metadata.callback_workload(execution.ti_id)
+        return None  # connection tests are not adopted: who waits is told that it took too long

@@ -3,7 +3,8 @@
 They are of two kinds: pods of failed tasks that are kept for a set time, and pods of a scheduler
 that died before it could delete them. The watch tells of both; the cluster is not polled. A pod of
 a scheduler that lives is never touched, nor one of a task that Airflow still counts on, nor one
-that this Airflow knows nothing of: a namespace may be shared.
+that this Airflow knows nothing of: a namespace may be shared. A callback that Airflow still counts
+on is gone on with, because Airflow hands over tasks only.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from functools import partial
 from airflow.configuration import conf
 from airflow.models.taskinstancekey import TaskInstanceKey
 
+from podlift.compat import callback_key
+from podlift.executor.blueprints import Deployment
 from podlift.executor.claiming import Claims, Taken, job_of, owner_of
 from podlift.executor.control import Control
 from podlift.executor.execution import execution_of
 from podlift.executor.keeping import Keeper
 from podlift.executor.leftovers import Kind, is_needed, kind_of, retention_of, whose
+from podlift.executor.messages import Adopted
 from podlift.executor.metadata import Metadata
 from podlift.executor.patience import patiently
 from podlift.executor.state import Verdict
+from podlift.executor.workloads import CALLBACK
 from podlift.kube.client import Client
 from podlift.kube.errors import Conflict, KubeError, NotFound
 from podlift.kube.resources import PODS
@@ -35,7 +40,6 @@ from podlift.kube.view import WatchEvent
 from podlift.pods.diagnosis import diagnose, has_succeeded
 from podlift.pods.labels import Identity
 from podlift.pods.reading import Pod, is_finished
-from podlift.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ _LOOK_EVERY = 30.0
 """Seconds between two looks at pods whose case is unclear, while there are any, at most."""
 _GRACE = 10.0
 """Seconds that an ended pod of ours is left to those who should delete it in the ordinary way."""
+_NOT_ASKED_FOR = 0
+"""Number of all executions that the scheduler's side has not given one."""
 _NOT_NEEDED = "Nobody waits for this pod any more: its scheduler is gone, and its task is over."
 
 
@@ -74,15 +80,15 @@ class Sweeper:
         control: Control,
         claims: Claims,
         keeper: Keeper,
-        executor_id: str,
-        settings: Settings,
+        deployment: Deployment,
     ) -> None:
         self._client = client
         self._control = control
         self._claims = claims
         self._keeper = keeper
-        self._executor_id = executor_id
-        self._retention = retention_of(settings)
+        self._executor_id = deployment.executor_id
+        self._team = deployment.team
+        self._retention = retention_of(deployment.settings)
         self._metadata = Metadata()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._known = _Known()
@@ -174,7 +180,10 @@ class Sweeper:
         for uid in [uid for uid, pod in known.unclear.items() if self._control.holds(pod)]:
             known.forget(uid)
         abandoned = await self._abandoned(known.unclear.values())
-        await asyncio.gather(*map(self._clear_away, await self._not_needed(abandoned)))
+        awaited = await self._awaited(abandoned)
+        await asyncio.gather(*map(self._adopt, awaited.values()))
+        others = [pod for pod in abandoned if pod.metadata.uid not in awaited]
+        await asyncio.gather(*map(self._clear_away, await self._not_needed(others)))
         self._next_look = _now() + self._look_every if known.unclear else float("inf")
 
     async def _abandoned(self, pods: Iterable[Pod]) -> list[Pod]:
@@ -188,6 +197,30 @@ class Sweeper:
             for pod in pods
             if owner_of(pod) == self._executor_id or job_of(owner_of(pod)) not in alive
         ]
+
+    async def _awaited(self, pods: list[Pod]) -> dict[str, Pod]:
+        """Pods of callbacks that Airflow has not heard the end of, by uid."""
+        callbacks = {_identity(pod).ti_id: pod for pod in pods if self._is_callback(pod)}
+        if not callbacks:
+            return {}
+        awaited = await self._metadata.awaited_callbacks(callbacks)
+        return {pod.metadata.uid: pod for id_, pod in callbacks.items() if id_ in awaited}
+
+    def _is_callback(self, pod: Pod) -> bool:
+        identity = _identity(pod)
+        ours = identity.workload == CALLBACK and identity.team == self._team
+        return ours and owner_of(pod) != self._executor_id
+
+    async def _adopt(self, pod: Pod) -> None:
+        """Go on with a callback: Airflow hands over tasks only, and nobody else would report it."""
+        self._known.forget(pod.metadata.uid)
+        try:
+            pod = await self._claims.claim(pod)
+        except (NotFound, Taken):
+            return
+        key = callback_key(_identity(pod).ti_id)
+        self._control.notify(Adopted(_NOT_ASKED_FOR, key))
+        self._control.adopt(execution_of(_NOT_ASKED_FOR, key, pod), pod)
 
     async def _not_needed(self, pods: list[Pod]) -> list[Pod]:
         by_kind: defaultdict[str, dict[str, Pod]] = defaultdict(dict)

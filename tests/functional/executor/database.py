@@ -13,6 +13,7 @@ from airflow import settings
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.base import Base
+from airflow.models.callback import Callback
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
@@ -134,6 +135,23 @@ class Database:
         table: Any = TaskInstance.__table__
         with self.engine.connect() as connection:
             return list(connection.execute(select(table).where(table.c.id == uuid.UUID(ti_id))))
+
+    def add_callback(self, callback_id: str, state: str = "queued", run_of: str = "") -> None:
+        """A callback for executors, of the DAG run that the task instance with this id has."""
+        table: Any = Callback.__table__
+        table.create(self.engine, checkfirst=True)
+        with self.engine.connect() as connection:
+            runs: Any = DagRun.__table__
+            run = connection.scalar(select(runs.c.id).where(runs.c.run_id == run_of))
+        row = {
+            "id": uuid.UUID(callback_id),
+            "type": "executor",
+            "fetch_method": "import_path",
+            "data": {"path": "alerts.tell_oncall", "kwargs": {}, "dag_run_id": run},
+            "state": state,
+            "priority_weight": 1,
+        }
+        self._write(insert(Callback).values(**row))
 
     def add_job(self, job_id: int, state: str = "running", seconds_ago: float = 0.0) -> None:
         """A scheduler that gave its last sign of life so long ago."""

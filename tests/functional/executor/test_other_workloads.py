@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ import yaml
 from airflow.executors import workloads
 from airflow.executors.workloads.callback import CallbackDTO
 from airflow.utils.session import create_session
-from tests.functional.executor.database import use_database
+from tests.functional.executor.database import Database, use_database
 
 from podlift.compat import workload_key
 
@@ -80,6 +83,96 @@ def test_a_callback_that_fails_says_why(make_driver: MakeDriver, tmp_path: Path)
     driver.executor.queue_workload(late, session=None)  # type: ignore[arg-type]
     driver.until(lambda: states(driver, late)[-1:] == ["failed"])
     assert "exit code 3" in driver.events[-1][2]
+
+
+@dataclass
+class Left:
+    """A callback whose scheduler is gone."""
+
+    database: Database
+    late: workloads.ExecuteCallback
+    make: Callable[..., Driver]
+    """Starts another scheduler."""
+
+
+@pytest.fixture
+def leave(
+    make_driver: MakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> Callable[..., Left]:
+    """Starts a scheduler that runs a callback, and stops it when the callback's pod has a phase."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "1")
+    for job in (8, 9):
+        database.add_job(job, seconds_ago=-600)  # they will not give signs of life
+
+    def left(script: str, phase: str, state: str = "running") -> Left:
+        late = callback()
+        task_id = str(uuid.uuid4())
+        database.add(task_id, "failed")  # its DAG run is what is late
+        database.add_callback(late.callback.id, state, run_of=task_id)
+        make = partial(running, make_driver, tmp_path, script, delete_worker_pods=True)
+        first = make(job_id=7, delete_worker_pods=False)
+        first.executor.queue_workload(late, session=None)  # type: ignore[arg-type]
+        first.pod(phase)
+        first.executor.end()
+        return Left(database, late, make)
+
+    return left
+
+
+def test_a_callback_whose_scheduler_died_is_gone_on_with(leave: Callable[..., Left]) -> None:
+    left = leave("sleep 3", "Running")
+    driver = left.make(job_id=8)
+    driver.until(lambda: driver.executor.slots_occupied == 1)
+    driver.until(lambda: states(driver, left.late)[-1:] == ["success"])
+    assert states(driver, left.late).count("success") == 1
+    driver.no_pods()
+    assert driver.executor.slots_occupied == 0
+
+
+def test_the_end_of_a_callback_that_nobody_saw_is_reported(leave: Callable[..., Left]) -> None:
+    left = leave("echo called; exit 3", "Failed")
+    driver = left.make(job_id=8)
+    driver.until(lambda: states(driver, left.late)[-1:] == ["failed"])
+    assert "exit code 3" in driver.events[-1][2]
+    driver.no_pods()
+    assert "called" in driver.every_log()
+
+
+def test_one_of_several_schedulers_goes_on_with_a_callback(leave: Callable[..., Left]) -> None:
+    left = leave("sleep 3", "Running")
+    one, other = left.make(job_id=8), left.make(job_id=9)
+
+    def told() -> list[str]:
+        other.beat()
+        return states(one, left.late) + states(other, left.late)
+
+    one.until(lambda: "success" in told())
+    one.until(lambda: told() and not one.pods())
+    assert told().count("success") == 1
+
+
+def test_a_callback_that_was_taken_over_gets_another_pod_too(leave: Callable[..., Left]) -> None:
+    left = leave("sleep 20", "Running")
+    driver = left.make(job_id=8)
+    driver.until(lambda: driver.executor.slots_occupied == 1)
+    name = driver.pod("Running")["metadata"]["name"]
+    driver.cluster.request("DELETE", f"/api/v1/namespaces/{driver.namespace}/pods/{name}")
+    second = driver.until(
+        lambda: [pod for pod in driver.pods() if pod["metadata"]["name"] != name]
+    )[0]["metadata"]
+    assert "callback-tell-oncall" in second["name"]
+    assert second["name"].endswith(f"{name.split('-')[-2]}-2")
+    assert second["annotations"]["podlift.dev/ti-id"] == left.late.callback.id
+    assert "success" not in states(driver, left.late)
+
+
+def test_a_callback_whose_end_airflow_knows_is_only_cleared_away(
+    leave: Callable[..., Left],
+) -> None:
+    left = leave("exit 0", "Succeeded", state="success")
+    driver = left.make(job_id=8)
+    driver.no_pods()
+    assert states(driver, left.late) == []
 
 
 @pytest.mark.since_airflow("3.3", "which brought connection tests")
