@@ -53,7 +53,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         },
         "are two databases",
     ),
-    ({"postgresql": {"auth": {"existingSecret": "a"}}}, "postgresql://airflow:PASSWORD@"),
+    ({"postgresql": {"auth": {"existingSecret": "a"}}}, "postgresql+psycopg2://airflow:PASSWORD@"),
     ({"fernetKey": "short"}, "fernetKey is not 32 bytes in url-safe base64"),
     ({"jwtSecret": "a", "jwtSecretName": "b"}, "two places for the same key"),
     ({"config": {"core": {"fernet_key": "a"}}}, "would be readable in every task pod"),

@@ -102,7 +102,7 @@ postgresql.enabled is true, and data.metadataConnection names a database of your
 postgresql.enabled is true, and data.metadataSecretName names a database: set postgresql.enabled to false, or, for a password of yours, name its Secret as postgresql.auth.existingSecret too.
 {{- end }}
 {{- if and $auth.existingSecret (not .Values.data.metadataSecretName) }}
-postgresql.auth.existingSecret has the password, which the chart does not read: name a Secret as data.metadataSecretName too, whose entry connection is postgresql://{{ $auth.username }}:PASSWORD@{{ include "podlift.fullname" . }}-postgresql.{{ .Release.Namespace }}.svc:5432/{{ $auth.database }}
+postgresql.auth.existingSecret has the password, which the chart does not read: name a Secret as data.metadataSecretName too, whose entry connection is postgresql+psycopg2://{{ $auth.username }}:PASSWORD@{{ include "podlift.fullname" . }}-postgresql.{{ .Release.Namespace }}.svc:5432/{{ $auth.database }}
 {{- end }}
 {{- if and $auth.existingSecret $auth.password }}
 postgresql.auth.password and postgresql.auth.existingSecret are two passwords: set one.
