@@ -1,4 +1,4 @@
-"""A container's log: whole, or followed line by line.
+"""A container's log: whole, or in pieces as they come.
 
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
-from podlift.kube.lines import LineSplitter
 from podlift.kube.resources import PODS
 from podlift.kube.transport import Transport
 
@@ -63,9 +62,10 @@ class Logs:
     ) -> AsyncGenerator[bytes, None]:
         """The log as it is now, in pieces as they come: one of any size takes little memory.
 
-        The pieces end anywhere, also in the middle of a line. With `follow` they come as they are
-        written, until the container ends. Raises ConnectionFailed when nothing comes for `silence`
-        seconds.
+        The pieces end anywhere, also in the middle of a line; joined, they are the log byte for
+        byte. With `follow` they come as they are written, over one connection, until the container
+        ends. Raises ConnectionFailed when the connection breaks, and when nothing comes for
+        `silence` seconds if that is given; a container may well be silent for hours.
         """
         query = log_query(container, tail_lines, since_time, timestamps, False, limit_bytes)
         if follow:
@@ -74,41 +74,6 @@ class Logs:
         async with self._transport.stream(path, query=query, silence=silence) as pieces:
             async for piece in pieces:
                 yield piece
-
-    async def follow_log(
-        self,
-        name: str,
-        namespace: str,
-        container: str | None = None,
-        *,
-        tail_lines: int | None = None,
-        since_time: datetime | str | None = None,
-        timestamps: bool = False,
-        limit_bytes: int | None = None,
-        silence: float | None = None,
-        line_limit: int = LINE_LIMIT,
-    ) -> AsyncGenerator[bytes, None]:
-        """The log's lines as they are written, over one connection, until the container ends.
-
-        Every line keeps its newline, as when reading a file: one without is the beginning of a line
-        of more than `line_limit` bytes, which goes on in the next, or the last words of a container
-        that wrote no newline at its end. Joined, the lines are the log byte for byte.
-
-        Raises ConnectionFailed when the connection breaks, and when nothing is written for
-        `silence` seconds if that is given; a container may well be silent for hours.
-        """
-        query = [
-            *log_query(container, tail_lines, since_time, timestamps, False, limit_bytes),
-            ("follow", "true"),
-        ]
-        splitter = LineSplitter(line_limit)
-        path = PODS.path(namespace, name, "log")
-        async with self._transport.stream(path, query=query, silence=silence) as pieces:
-            async for piece in pieces:
-                for line in splitter.feed(piece):
-                    yield line
-            if last := splitter.rest():
-                yield last
 
 
 def log_query(

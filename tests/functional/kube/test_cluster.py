@@ -219,8 +219,8 @@ async def test_a_pod_ends_and_leaves_its_log(client: Client, namespace: str, run
     assert await client.read_log("a", namespace) == b"one\ntwo\nthree"
     assert await client.read_log("a", namespace, "base", tail_lines=1) == b"three"
     assert await client.read_log("a", namespace, limit_bytes=5) == b"one\nt"
-    lines = [line async for line in client.follow_log("a", namespace)]
-    assert lines == [b"one\n", b"two\n", b"three"]
+    pieces = [piece async for piece in client.log_pieces("a", namespace, follow=True)]
+    assert b"".join(pieces) == b"one\ntwo\nthree"
     stamped = await client.read_log("a", namespace, timestamps=True)
     moments = [line.partition(b" ")[0].decode() for line in stamped.splitlines()]
     later = await client.read_log("a", namespace, since_time=moments[-1])
@@ -229,14 +229,14 @@ async def test_a_pod_ends_and_leaves_its_log(client: Client, namespace: str, run
 
 async def test_a_log_is_followed_to_its_end(client: Client, namespace: str, run: Run) -> None:
     await run(manifest("a", "echo one; read line; echo $line", stdin=True, stdinOnce=True), runs)
-    lines = client.follow_log("a", namespace)
+    pieces = client.log_pieces("a", namespace, follow=True)
     async with asyncio.timeout(60):
-        assert await anext(lines) == b"one\n"
+        assert await anext(pieces) == b"one\n"
         async with client.attach("a", namespace, stdin=True) as stream:
             await stream.write(b"two\n")
-            assert await anext(lines) == b"two\n"
+            assert await anext(pieces) == b"two\n"
             with pytest.raises(StopAsyncIteration):
-                await anext(lines)
+                await anext(pieces)
 
 
 async def test_refused_logs_say_why(client: Client, namespace: str, run: Run) -> None:

@@ -85,7 +85,7 @@ async def test_after_a_401_the_same_credentials_are_not_shown_again(
         with pytest.raises(Unauthorized):
             await client.get(PODS, "a", "ns")
         with pytest.raises(Unauthorized):
-            await anext(client.follow_log("a", "ns"))
+            await anext(client.log_pieces("a", "ns", follow=True))
         with pytest.raises(Unauthorized):
             async with client.exec("a", "ns", ["ls"]):
                 pass

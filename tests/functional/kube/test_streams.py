@@ -31,7 +31,7 @@ def websocket(play: Callable[[web.WebSocketResponse], Awaitable[None]], *protoco
     return handle
 
 
-async def test_lines_are_followed_as_they_come_and_the_last_needs_no_newline(
+async def test_a_log_is_followed_as_it_comes_and_its_last_line_needs_no_newline(
     serve: Serve, connect: Connect
 ) -> None:
     go_on = asyncio.Event()
@@ -46,11 +46,10 @@ async def test_lines_are_followed_as_they_come_and_the_last_needs_no_newline(
         return response
 
     client = await connect(await serve(log))
-    lines = client.follow_log("a", "ns", line_limit=4096)
-    assert await anext(lines) == b"one\n"
+    pieces = client.log_pieces("a", "ns", follow=True)
+    assert await anext(pieces) == b"one\ntw"
     go_on.set()
-    rest = [line async for line in lines]
-    assert rest == [b"two\n", b"x" * 4096, b"x" * 904 + b"\n", b"end"]
+    assert b"".join([piece async for piece in pieces]) == b"o\n" + b"x" * 5000 + b"\nend"
 
 
 async def test_a_followed_log_that_breaks_off_is_not_taken_for_its_end(
@@ -66,10 +65,10 @@ async def test_a_followed_log_that_breaks_off_is_not_taken_for_its_end(
         return response
 
     client = await connect(await serve(log))
-    lines = client.follow_log("a", "ns")
-    assert await anext(lines) == b"one\n"
+    pieces = client.log_pieces("a", "ns", follow=True)
+    assert await anext(pieces) == b"one\n"
     with pytest.raises(ConnectionFailed):
-        await anext(lines)
+        await anext(pieces)
 
 
 async def test_a_silent_log_is_given_up_only_when_asked(serve: Serve, connect: Connect) -> None:
@@ -81,7 +80,7 @@ async def test_a_silent_log_is_given_up_only_when_asked(serve: Serve, connect: C
 
     client = await connect(await serve(log))
     with pytest.raises(ConnectionFailed, match="took too long"):
-        await anext(client.follow_log("a", "ns", silence=0.1))
+        await anext(client.log_pieces("a", "ns", follow=True, silence=0.1))
 
 
 async def cat(socket: web.WebSocketResponse) -> None:
