@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
 HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
 
-.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-remote-logs test-real chaos lint format docs manifests bench bench-local bench-executor cluster-real cluster-real-down lock clean
+.PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-remote-logs test-real test-install chaos lint format docs manifests bench bench-local bench-executor cluster-real cluster-real-down lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,12 @@ DURING := $(if $(OWN),,$(BIN)/python -m tests.real during)
 test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))
 	PATH="$(dir $(HELM)):$$PATH" $(DURING) $(ON) $(PARALLEL) \
-		-m "functional and not own_node and not alone$(if $(OWN), and not tools)"
+		-m "functional and not own_node and not alone and not install$(if $(OWN), and not tools)"
 	PATH="$(dir $(HELM)):$$PATH" $(DURING) $(ON) -m "functional and (own_node or alone)"
+
+test-install: $(READY) $(HELM) ## Install chart and manifests on a real Kubernetes, and run DAGs there
+	@$(BIN)/python -m tests.real build >/dev/null
+	PATH="$(dir $(HELM)):$$PATH" $(BIN)/python -m tests.real during $(BIN)/pytest --cluster=real tests/install
 
 RUNS ?= 1
 SEED ?= 20260

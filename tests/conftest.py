@@ -38,11 +38,12 @@ _MARKERS = (
     "postgres: needs PostgreSQL on this machine",
     "provider(name): needs that provider of Airflow in the environment",
     "own_node(reason): breaks the node, so it needs the one that tests/real starts",
+    "install(reason): installs Podlift, by images put into the node that tests/real starts",
     "alone(reason): needs the cluster or the machine for itself, so nothing runs beside it",
     "since_airflow(version, reason): needs this minor version of Airflow or a later one",
     "since_minor(minor, reason): needs Kubernetes 1.minor or later",
 )
-_NOT_ON = {"local": ("real_only", "own_node"), "real": ("local_only",)}
+_NOT_ON = {"local": ("real_only", "own_node", "install"), "real": ("local_only",)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -99,7 +100,7 @@ def _why_not(item: pytest.Item, chosen: str) -> str | None:
         [name] = marker.args
         if not _is_installed(f"apache-airflow-providers-{name}"):
             return f"provider: {name} is not in this environment; make test-remote-logs has one"
-    markers = _NOT_ON.get(chosen, ("local_only", "own_node"))
+    markers = _NOT_ON.get(chosen, ("local_only", "own_node", "install"))
     for name in markers:
         if (marker := item.get_closest_marker(name)) is not None:
             return f"{name}: {marker.args[0]}"

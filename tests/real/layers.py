@@ -32,7 +32,7 @@ def layer(name: str, made_of: Iterable[str], fill: Callable[[Path], None]) -> Pa
         root.mkdir()
         fill(root)
         _pack(root, archive)
-        for old in LAYERS.glob(f"{name}-????????????.tar"):
+        for old in LAYERS.glob(f"{name}-????????????.*"):
             old.unlink()
         archive.rename(target)
     return target

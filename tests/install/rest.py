@@ -1,0 +1,88 @@
+"""Airflow's REST API, asked as a user of an installed Airflow asks it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+_SECONDS = 180.0
+_PAUSE = 0.5
+_ENDED = ("success", "failed")
+
+
+@dataclass
+class Rest:
+    """One Airflow. Every new pod has another address, so ``where`` is asked before each request."""
+
+    where: Callable[[], str]
+    password: str
+    _token: str = field(default="", repr=False)
+
+    def run(self, dag: str, run: str) -> str:
+        """Run a DAG once it is known, to its end; gives the run's state."""
+        path = f"/api/v2/dags/{dag}"
+        self._until(lambda: self._ask("GET", path)[0] == 200, f"DAG {dag} is not known")
+        body = {"dag_run_id": run, "logical_date": None}
+        status, answer = self._ask("POST", f"{path}/dagRuns", body)
+        assert status == 200, answer
+        self._until(lambda: self.state(dag, run) in _ENDED, f"{dag} does not end")
+        return self.state(dag, run)
+
+    def state(self, dag: str, run: str) -> str:
+        """How a run is, or ended."""
+        return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{quote(run)}")[1].get("state"))
+
+    def log(self, dag: str, run: str, task: str = "say") -> str:
+        """The log of a task's first try."""
+        path = (
+            f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/logs/1?full_content=true"
+        )
+        status, answer = self._ask("GET", path)
+        assert status == 200, answer
+        return json.dumps(answer["content"])
+
+    def health(self) -> dict[str, Any]:
+        """The health of all components."""
+        found: dict[str, Any] = self._ask("GET", "/api/v2/monitor/health")[1]
+        return found
+
+    def _until(self, condition: Callable[[], bool], complaint: str) -> None:
+        end = time.monotonic() + _SECONDS
+        while not condition():
+            assert time.monotonic() < end, (complaint, self._ask("GET", "/api/v2/importErrors"))
+            time.sleep(_PAUSE)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask again while nobody answers: a pod that is replaced takes its connections with it."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                if not self._token:
+                    login = {"username": "admin", "password": self.password}
+                    status, answer = self._send("POST", "/auth/token", login)
+                    assert status == 201, answer
+                    self._token = answer["access_token"]
+                return self._send(method, path, body)
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
+
+    def _send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.where() + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, {"detail": error.read().decode(errors="replace")}
