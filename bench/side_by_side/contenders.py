@@ -59,6 +59,7 @@ def _podlift(pace: str, pause: float) -> Contender:
         section="podlift",
         pause=pause,
         window=60.0,
+        needed={"in_cluster": False},
         words="defaults",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.side_by_side import plots
-from bench.side_by_side.spread import shown, spread
+from bench.side_by_side.spread import ratios, shown, spread
 from bench.side_by_side.tables import table
 
 Found = Sequence[dict[str, Any]]
@@ -129,6 +129,35 @@ def _waiting(found: Found, date: str) -> str:
     return f"## A triggerer with {found[0]['pods']:,} deferred pods\n\n" + table(headings, rows)
 
 
+def _start(found: Found, date: str) -> str:
+    sides = [side for side in found[0] if side != "name"]
+    every = {side: [start for one in found for start in one[side]] for side in sides}
+    ours, theirs = ([start["seconds"] for start in every[side]] for side in sides)
+    rows = [
+        [
+            "seconds on the clock",
+            *(several([start["seconds"] for start in every[side]]) for side in sides),
+            several(ratios(ours, theirs)),
+        ],
+        [
+            "CPU seconds, supervisor's and task's process",
+            *(several([start["cpu"] for start in every[side]]) for side in sides),
+            several(ratios(*([start["cpu"] for start in every[side]] for side in sides))),
+        ],
+        [
+            "modules imported in the task's process",
+            *(several([start["modules"] for start in every[side]]) for side in sides),
+            "",
+        ],
+    ]
+    text = (
+        "From the start of the worker's process to the first line of a task that needs only the "
+        "Task SDK, alone on the machine, compiled modules there: what a pod's time from running to "
+        "user code is made of."
+    )
+    return f"## The start of a task\n\n{text}\n\n" + table(["", *sides, "ratio"], rows)
+
+
 def _whole(found: Found, date: str) -> str:
     rows = [
         [
@@ -187,6 +216,7 @@ SECTIONS: dict[str, Callable[[Found, str], str]] = {
     "recovery": _recovery,
     "waiting": _waiting,
     "imports": _imports,
+    "start": _start,
     "whole": _whole,
 }
 """A section for each kind of measurement, in the report's order."""

@@ -104,6 +104,13 @@ class Programs:
                 raise Unmeasured(f"{name} does not come up. Its last words:\n{self._words(name)}")
             time.sleep(0.1)
 
+    def check(self) -> None:
+        """Raise ``Unmeasured`` with the last words of a program that has ended by itself."""
+        for program in (self._known[name] for name in self._children):
+            if not program.runs():
+                words = self._words(program.name)
+                raise Unmeasured(f"{program.name} has ended. Its last words:\n{words}")
+
     def _words(self, name: str) -> str:
         log = (self._folder / f"{name}.log").read_text(errors="replace")
         return "\n".join(log.splitlines()[-5:])

@@ -26,12 +26,13 @@ from bench.side_by_side.recovery import recovery
 from bench.side_by_side.results import BARE, Results, rate
 from bench.side_by_side.scale import curve
 from bench.side_by_side.sites import Site
+from bench.side_by_side.starting import starts
 from bench.side_by_side.throughput import bare_turn, turn
 from bench.side_by_side.waiting import waiting
 from bench.side_by_side.whole import whole
 from podlift.kube import KubeError
 
-PARTS = ("pairs", "scale", "recovery", "waiting", "imports", "whole")
+PARTS = ("pairs", "scale", "recovery", "waiting", "imports", "start", "whole")
 Tell = Callable[[str], None]
 Measure = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -70,7 +71,7 @@ class Plan:
 QUICK = Plan(
     pairs=1,
     tasks=60,
-    parts=("pairs", "scale", "recovery", "imports"),
+    parts=("pairs", "scale", "recovery", "imports", "start"),
     contenders=(PODLIFT, PODLIFT_FLAT_OUT, STANDARD_DEFAULT, STANDARD_BEST),
     alive=(50, 100),
     standard_alive=(50, 100),
@@ -133,6 +134,7 @@ async def _others(site: Site, plan: Plan, database: Path, results: Results, tell
     parts += [
         ("waiting", "both triggers", partial(waiting, site, plan.deferred)),
         ("imports", "both operators", import_costs),
+        ("start", "both workers", partial(starts, plan.pairs)),
         *(
             ("whole", each.setting, partial(whole, site, each, plan.whole, plan.whole_seconds))
             for each in (PODLIFT, STANDARD_DEFAULT, STANDARD_BEST)[: None if plan.standard else 1]
@@ -152,7 +154,7 @@ async def _measured(
     began = time.monotonic()
     try:
         found = await measure()
-    except (Unmeasured, KubeError, TimeoutError, subprocess.CalledProcessError) as error:
+    except (Unmeasured, KubeError, TimeoutError, subprocess.SubprocessError) as error:
         results.unmeasured.append(f"{what}: {error or type(error).__name__}")
         tell(f"{what}: not measured: {error or type(error).__name__}")
         return None

@@ -110,6 +110,7 @@ async def _watch(
                     raise Unmeasured(f"Airflow queued no task in {_STARTING:.0f} s")
             elif not began:
                 began = time.monotonic()
+            programs.check()
             if workers.done():
                 workers.result()
             if succeeded + failed >= tasks or (began and time.monotonic() - began > window):
