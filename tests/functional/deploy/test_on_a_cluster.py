@@ -15,6 +15,11 @@ from tests.functional.deploy.cases import CASES
 from tests.functional.deploy.charts import CHART, Object, pods_of
 from tests.functional.deploy.conftest import Render
 
+from podlift.commands.doctor.checks import Outcome
+from podlift.commands.doctor.rights import check_rights
+from podlift.kube import PODS, SECRETS, Client, Connection, Forbidden
+from podlift.kube.access import Access, Tls
+
 pytestmark = [
     pytest.mark.functional,
     pytest.mark.tools,
@@ -188,3 +193,49 @@ def _said(run: Helm, values: Any) -> str:
     assert done.returncode != 0
     (sentence,) = [line[2:] for line in done.stderr.splitlines() if line.startswith("- ")]
     return sentence
+
+
+@pytest.fixture
+def may(run: Helm, cluster: Any, namespace: str) -> Callable[[str], Client]:
+    """A client of one of the release's service accounts, once it is installed."""
+    installed = run("install", "airflow", values={})
+    assert installed.returncode == 0, installed.stderr
+
+    def client_of(component: str) -> Client:
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/airflow-{component}/token"
+        status, answer = cluster.request("POST", path, {"spec": {"expirationSeconds": 600}})
+        assert status == 201, answer
+        token = ("authorization", f"Bearer {answer['status']['token']}")
+        tls = Tls(ca=Path(cluster.ca_certificate).read_bytes())
+        return Client(Connection(Access(cluster.url, "the test", headers=(token,), tls=tls)))
+
+    return client_of
+
+
+async def test_the_doctor_finds_nothing_missing_in_the_schedulers_rights(
+    may: Callable[[str], Client], namespace: str
+) -> None:
+    async with may("scheduler") as client:
+        (check,) = await check_rights(client, [namespace], "airflow-seal")
+    assert check.outcome is Outcome.GOOD, check
+
+
+async def test_the_scheduler_reads_no_other_secret(
+    may: Callable[[str], Client], namespace: str
+) -> None:
+    async with may("scheduler") as client:
+        assert (await client.get(SECRETS, "airflow-seal", namespace))["data"].keys() == {"key"}
+        with pytest.raises(Forbidden):
+            await client.get(SECRETS, "airflow-fernet-key", namespace)
+        with pytest.raises(Forbidden):
+            await client.list(SECRETS, namespace)
+
+
+async def test_a_task_may_do_nothing(may: Callable[[str], Client], namespace: str) -> None:
+    async with may("worker") as client:
+        pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}
+        for refused in (client.create(PODS, pod, namespace), client.list(PODS, namespace)):
+            with pytest.raises(Forbidden):
+                await refused
+        with pytest.raises(Forbidden):
+            await client.get(SECRETS, "airflow-seal", namespace)

@@ -13,7 +13,8 @@ from typing import Any
 
 from podlift.commands.doctor.checks import Check, bad, doubtful, good
 from podlift.kube.client import Client
-from podlift.kube.resources import SELF_SUBJECT_ACCESS_REVIEWS
+from podlift.kube.errors import Forbidden, NotFound
+from podlift.kube.resources import SECRETS, SELF_SUBJECT_ACCESS_REVIEWS
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Right:
         return f"{self.verb} {self.resource}"
 
 
+_READS_SECRET = Right("get", "secrets")
+_MAKES_SECRET = Right("create", "secrets", needed=False)
 _PODS = ("create", "get", "list", "watch", "patch", "delete")
 RIGHTS = (
     *(Right(verb, "pods") for verb in _PODS),
     Right("get", "pods/log"),
-    Right("get", "secrets"),
-    Right("create", "secrets", needed=False),
+    _READS_SECRET,
+    _MAKES_SECRET,
     Right("list", "events", needed=False),
 )
 """What ``docs/executor.md`` asks for."""
@@ -47,13 +50,21 @@ _WITHOUT = {
 }
 
 
-async def check_rights(client: Client, namespaces: Sequence[str | None]) -> list[Check]:
-    """Ask the server about every right in every namespace. Raises ``KubeError``."""
+async def check_rights(
+    client: Client, namespaces: Sequence[str | None], seal_secret: str
+) -> list[Check]:
+    """Ask the server about every right in every namespace. Raises ``KubeError``.
+
+    Of Secrets only the one with the seal's key has to be read, and none to be created where that
+    one exists.
+    """
     asked = [(namespace, right) for namespace in namespaces for right in RIGHTS]
-    answers = await asyncio.gather(*(_may(client, *each) for each in asked))
+    answers = await asyncio.gather(*(_may(client, *each, seal_secret) for each in asked))
     missing: defaultdict[str | None, list[Right]] = defaultdict(list)
     for (namespace, right), answer in zip(asked, answers, strict=True):
-        if not answer:
+        if not answer and not (
+            right == _MAKES_SECRET and await _exists(client, namespace, seal_secret)
+        ):
             missing[namespace].append(right)
     return [check for each in namespaces for check in judge_rights(each, missing[each])]
 
@@ -75,11 +86,23 @@ def judge_rights(namespace: str | None, missing: Sequence[Right]) -> Iterator[Ch
         yield good(what, f"We may do in {where} what the executor does there.")
 
 
-async def _may(client: Client, namespace: str | None, right: Right) -> bool:
+async def _exists(client: Client, namespace: str | None, secret: str) -> bool:
+    if namespace is None:
+        return False  # there may be a namespace that has none yet
+    try:
+        await client.get(SECRETS, secret, namespace)
+    except (NotFound, Forbidden):
+        return False
+    return True
+
+
+async def _may(client: Client, namespace: str | None, right: Right, seal_secret: str) -> bool:
     resource, _, subresource = right.resource.partition("/")
     attributes: dict[str, Any] = {"verb": right.verb, "resource": resource}
     if subresource:
         attributes["subresource"] = subresource
+    if right == _READS_SECRET:
+        attributes["name"] = seal_secret
     if namespace is not None:
         attributes["namespace"] = namespace
     review = {

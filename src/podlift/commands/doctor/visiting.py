@@ -64,7 +64,7 @@ async def _of_cluster(client: Client, settings: Settings, args: Namespace) -> li
     namespaces: Namespaces = settings.namespaces or (None,)
     place = rendered.built.namespace if isinstance(rendered, Rendered) else settings.namespace
     matters: list[tuple[str, Callable[[], Awaitable[list[Check]]]]] = [
-        ("rights", lambda: check_rights(client, namespaces)),
+        ("rights", lambda: check_rights(client, namespaces, settings.seal_secret_name)),
         (SEAL, lambda: _seals(client, settings, [each or place for each in namespaces])),
         (TEMPLATE, lambda: _template(client, rendered)),
         (SAMPLE, lambda: _sample(client, rendered, args)),
