@@ -13,6 +13,7 @@ from bench.side_by_side.contenders import (
     STANDARD_BEST,
     STANDARD_DEFAULT,
 )
+from bench.side_by_side.goals import goals_table
 from bench.side_by_side.others import SECTIONS, scale_plot
 from bench.side_by_side.results import (
     BARE,
@@ -46,6 +47,8 @@ def report(results: Results, date: str) -> str:
             _in_short(results),
             f"![Tasks a second]({date}-throughput.svg)",
             f"![The longest heartbeat]({date}-heartbeats.svg)",
+            "### Podlift's goals, for two cores",
+            goals_table(results),
             "## Throughput and its price",
             _throughput(results),
             "### CPU by process",

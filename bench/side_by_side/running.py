@@ -42,7 +42,7 @@ class Plan:
     """What a run measures, and how much of it."""
 
     pairs: int = 5
-    tasks: int = 400
+    tasks: int = 500
     others: int = 1
     """How often each measurement beside the pairs is taken."""
     parts: Sequence[str] = PARTS

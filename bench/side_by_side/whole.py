@@ -6,10 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import sqlalchemy
 from cryptography.fernet import Fernet
@@ -89,10 +90,21 @@ def _airflow(
             command = (contender.python, "-m", "airflow", name, *options)
             programs.start(name, *command, environment=settings)
             started.append(name)
+            if name == "api-server":  # the first worker would not find it
+                programs.wait_for(name, _answers(port), _STARTING)
         yield
     finally:
         for name in reversed(started):
             programs.stop(name)
+
+
+def _answers(port: int) -> Iterator[bool]:
+    while True:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/api/v2/version", timeout=5) as answer:
+                yield answer.status == 200
+        except OSError:
+            yield False
 
 
 async def _watch(
@@ -112,7 +124,7 @@ async def _watch(
                 began = time.monotonic()
             programs.check()
             if workers.done():
-                workers.result()
+                raise Unmeasured(f"the played workers failed: {workers.exception()!r}")
             if succeeded + failed >= tasks or (began and time.monotonic() - began > window):
                 break
             await asyncio.sleep(_LOOKS)
@@ -145,8 +157,7 @@ async def _working(workers: Workers) -> AsyncIterator[asyncio.Task[None]]:
         yield task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, BaseExceptionGroup):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextmanager
