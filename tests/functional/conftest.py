@@ -94,6 +94,7 @@ def start_cluster(home: Path, sandbox: str = "auto") -> tuple[Cluster, subproces
     (home / "ready.json").unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, str(_SERVER), str(home), sandbox],
+        stdin=subprocess.PIPE,
         stdout=log,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -118,7 +119,7 @@ def stop_cluster(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=30)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @contextmanager

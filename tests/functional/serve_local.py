@@ -1,4 +1,7 @@
-"""The program of the local cluster's process: ``serve_local.py HOME SANDBOX``."""
+"""The program of the local cluster's process: ``serve_local.py HOME SANDBOX``.
+
+It ends on SIGTERM, and when whoever holds its standard input is gone.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from podlift.local import ClusterOptions, LocalCluster
 
 
 async def _serve(home: Path, sandbox: Any) -> None:
-    """What the cluster's process does until it gets SIGTERM."""
+    """What the cluster's process does until it is to end."""
     cluster = LocalCluster(ClusterOptions(home, sandbox=sandbox))
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(sys.stdin.fileno(), stop.set)
     endpoint = await cluster.start()
     ready = {"url": endpoint.url, "token": endpoint.token}
     (home / "ready.json.new").write_text(json.dumps(ready))
@@ -24,6 +29,7 @@ async def _serve(home: Path, sandbox: Any) -> None:
     try:
         await stop.wait()
     finally:
+        loop.remove_reader(sys.stdin.fileno())
         await cluster.stop()
 
 
