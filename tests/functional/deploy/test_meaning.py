@@ -213,6 +213,30 @@ def test_the_api_server_takes_a_pod_of_the_template(
     assert status == 201, answer
 
 
+_SERVED = {
+    "ConfigMap": "/api/v1/{}/configmaps",
+    "Secret": "/api/v1/{}/secrets",
+    "ServiceAccount": "/api/v1/{}/serviceaccounts",
+    "PersistentVolumeClaim": "/api/v1/{}/persistentvolumeclaims",
+    "Job": "/apis/batch/v1/{}/jobs",
+}
+"""Kinds that the local cluster serves, too."""
+
+
+def test_the_api_server_takes_what_it_serves(render: Render, cluster: Any, namespace: str) -> None:
+    taken = set()
+    for each in [*render(CASES["logs on a claim"]), *render(CASES["DAGs on a claim"])]:
+        if each["kind"] in _SERVED:
+            path = _SERVED[each["kind"]].format(f"namespaces/{namespace}")
+            metadata = {**each["metadata"], "namespace": namespace}
+            manifest = {**each, "metadata": metadata}
+            query = "?dryRun=All&fieldValidation=Strict"
+            status, answer = cluster.request("POST", path + query, manifest)
+            assert status == 201, answer
+            taken.add(each["kind"])
+    assert taken == _SERVED.keys()
+
+
 def test_git_sync_is_ready_before_airflow_is(render: Render) -> None:
     pods = dict(pods_of(render(CASES["DAGs from Git by SSH"])))
     for name in ("Deployment/airflow-dag-processor", "StatefulSet/airflow-triggerer"):
