@@ -46,6 +46,8 @@ _PART = 5
 """The same as a part of ``[scheduler] scheduler_health_check_threshold``."""
 _MOST = 500
 """Tasks that are asked about at once."""
+_LOOK_AGAIN = 0.5
+"""Seconds until a row is looked at again that a transaction was changing."""
 _LOOK_EVERY = 2.0
 """Seconds between two looks at whether a pod in the place of ours has begun the task."""
 
@@ -101,13 +103,17 @@ class Disputes:
         """Whether the execution's pod may be created.
 
         If Airflow has not said for some seconds that the task is ours, it is asked. It is asked
-        about everything that waits, with one statement; what is not ours any more is let go.
+        about everything that waits, with one statement; what is not ours any more is let go. While
+        a transaction is changing the task's row, which may be the one by which another scheduler
+        takes the task over, nothing is decided.
         """
         if self._is_certain(execution):
             return True
-        async with self._asking:
-            if not self._is_certain(execution):
-                await self._ask(execution)
+        while True:
+            async with self._asking:
+                if self._is_certain(execution) or await self._ask(execution):
+                    break
+            await asyncio.sleep(_LOOK_AGAIN)
         return execution.record.state is State.CREATING and not execution.record.silent
 
     def _is_certain(self, execution: Execution) -> bool:
@@ -115,7 +121,8 @@ class Disputes:
             return True  # nobody else is told of it
         return uptime() - execution.ours_at < self._certain
 
-    async def _ask(self, execution: Execution) -> None:
+    async def _ask(self, execution: Execution) -> bool:
+        """Returns whether Airflow has decided: it may be giving the task to somebody else."""
         waiting = (State.QUEUED, State.CREATING)
         others = (
             each
@@ -124,15 +131,21 @@ class Disputes:
         )
         asked = [execution, *(each for each, _ in zip(others, range(_MOST), strict=False))]
         since = uptime()
-        rows = await self._metadata.task_states({each.ti_id for each in asked})
+        ids = {each.ti_id for each in asked}
+        settled = await self._metadata.task_states(ids, settled=True)
+        rows = await self._metadata.task_states(ids) if len(settled) < len(ids) else settled
+        asked = [each for each in asked if each.ti_id in settled or each.ti_id not in rows]
         self._let_go(asked, rows)
         for each in asked:
             row = rows.get(each.ti_id)
             if row is not None and row.state == TaskInstanceState.QUEUED:
                 each.ours_at = since
+        if execution not in asked:
+            return False
         row = rows.get(execution.ti_id)
         if row is not None and row.state == TaskInstanceState.RUNNING:
             await self.give_way(execution)
+        return True
 
     def _let_go(self, executions: Iterable[Execution], rows: Mapping[str, TaskState]) -> None:
         assert self._job is not None

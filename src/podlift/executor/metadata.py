@@ -21,6 +21,7 @@ from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
+from airflow.utils.sqlalchemy import with_row_locks
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -159,8 +160,12 @@ def keep_queued(ti_ids: Collection[str]) -> None:
             )
 
 
-def task_states(ti_ids: Collection[str]) -> dict[str, TaskState]:
-    """The state of each of these task instances that there still is, by its id."""
+def task_states(ti_ids: Collection[str], *, settled: bool = False) -> dict[str, TaskState]:
+    """The state of each of these task instances that there still is, by its id.
+
+    With ``settled`` those are left out whose rows a transaction is changing at this moment, as far
+    as the database has locks for rows.
+    """
     columns = (
         TaskInstance.id,
         TaskInstance.state,
@@ -171,9 +176,10 @@ def task_states(ti_ids: Collection[str]) -> dict[str, TaskState]:
     with create_session(scoped=False) as session:
         for some in _portions(ti_ids):
             wanted = [UUID(each) for each in some]
-            for ti_id, state, try_number, job_id in session.execute(
-                select(*columns).where(TaskInstance.id.in_(wanted))
-            ):
+            statement = select(*columns).where(TaskInstance.id.in_(wanted))
+            if settled:  # never waits for a lock; our own ends with this transaction
+                statement = with_row_locks(statement, session, of=TaskInstance, skip_locked=True)
+            for ti_id, state, try_number, job_id in session.execute(statement):
                 found[str(ti_id)] = TaskState(state, try_number, job_id)
     return found
 
@@ -250,9 +256,11 @@ class Metadata:
         """As ``keep_queued``; ends with an answer only."""
         await self._patiently(lambda: keep_queued(ti_ids))
 
-    async def task_states(self, ti_ids: Collection[str]) -> dict[str, TaskState]:
+    async def task_states(
+        self, ti_ids: Collection[str], *, settled: bool = False
+    ) -> dict[str, TaskState]:
         """As ``task_states``; ends with an answer only."""
-        return await self._patiently(lambda: task_states(ti_ids))
+        return await self._patiently(lambda: task_states(ti_ids, settled=settled))
 
     async def live_jobs(self, job_ids: Collection[int]) -> frozenset[int]:
         """As ``live_jobs``; ends with an answer only."""

@@ -42,8 +42,8 @@ _DAG = {
 class Database:
     """Rows of task instances and jobs, as a scheduler and workers write them."""
 
-    def __init__(self, file: Path) -> None:
-        self.engine: Engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         import_all_models()  # type: ignore[no-untyped-call]
         kinds: list[Any] = [TaskInstance, TaskInstanceHistory, Job, DagModel, DagRun]
         tables = [kind.__table__ for kind in kinds]
@@ -174,6 +174,13 @@ class Database:
 
 def use_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Make this process's Airflow use a fresh database."""
-    database = Database(folder / "airflow.db")
+    file = folder / "airflow.db"
+    return use(
+        Database(create_engine(f"sqlite:///{file}", connect_args={"timeout": 20})), monkeypatch
+    )
+
+
+def use(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Make this process's Airflow use this one."""
     monkeypatch.setattr(settings, "NonScopedSession", sessionmaker(database.engine))
     return database
