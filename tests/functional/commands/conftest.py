@@ -92,6 +92,7 @@ class AirflowHome:
     dag_id: str
     """Every test has a DAG of its own."""
     ids: dict[str, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def run(self, *arguments: str, answer: str = "", **options: object) -> Done:
         """Run ``airflow podlift`` with these arguments, and options of section ``podlift``."""
@@ -99,13 +100,21 @@ class AirflowHome:
         return self.commands.run(arguments, {**self.environment, **chosen}, answer)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command that goes on until it is stopped."""
+        """Start a command that goes on until it is stopped, after the test at the latest."""
         command = [sys.executable, "-m", "airflow", "podlift", *arguments]
         # Tests that run in the background of a script inherit that Ctrl-C means nothing.
         heeding = [sys.executable, "-c", _HEED_CTRL_C, *command]
         pipe = subprocess.PIPE
         environment = {**_without_airflow(), **self.environment}
-        return subprocess.Popen(heeding, env=environment, stdout=pipe, stderr=pipe, text=True)
+        started = subprocess.Popen(heeding, env=environment, stdout=pipe, stderr=pipe, text=True)
+        self._started.append(started)
+        return started
+
+    def stop(self) -> None:
+        """End what was started and still runs."""
+        for process in self._started:
+            with process:  # closes its pipes, and waits for its end
+                process.kill()
 
     def write(self, *rows: Any) -> None:
         """Add rows to the database."""
@@ -280,7 +289,7 @@ def commands(airflow_home: Home) -> Iterator[Commands]:
 @pytest.fixture
 def airflow(
     airflow_home: Home, commands: Commands, cluster: Cluster, namespace: str
-) -> AirflowHome:
+) -> Iterator[AirflowHome]:
     """An Airflow whose executor uses the test's namespace."""
     template = {
         "apiVersion": "v1",
@@ -294,7 +303,9 @@ def airflow(
         "AIRFLOW__PODLIFT__POD_TEMPLATE_FILE": str(airflow_home.pod_template),
     }
     dag_id = f"dag_{uuid.uuid4().hex[:6]}"
-    return AirflowHome(airflow_home, environment, commands, cluster, namespace, dag_id)
+    airflow = AirflowHome(airflow_home, environment, commands, cluster, namespace, dag_id)
+    yield airflow
+    airflow.stop()
 
 
 def _without_airflow() -> dict[str, str]:

@@ -115,10 +115,11 @@ class Nursery:
         return self._process.stdout.readline()
 
     def clear(self) -> None:
-        """End those that still run."""
+        """End those that still run; none does when this returns."""
         for scheduler in self._started:
             with suppress(ProcessLookupError):
                 os.kill(scheduler.pid, signal.SIGKILL)
+        until(lambda: not any(_lives(scheduler.pid) for scheduler in self._started))
         self._started.clear()
 
 
@@ -129,10 +130,12 @@ def start_nursery(folder: Path, log: IO[bytes]) -> Iterator[Nursery]:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as process:
         found = Nursery(process, folder)
-        yield found
-        found.clear()
-        assert process.stdin is not None
-        process.stdin.close()
+        try:
+            yield found
+        finally:
+            found.clear()
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def until(condition: Callable[[], Any], seconds: float = _SECONDS) -> Any:
