@@ -238,7 +238,7 @@ def _settings(results: Results) -> str:
         "For all: no bound on parallel tasks (`[core] parallelism`), an SQLite database, logs that "
         "are there already. For the standard executor no row of a task is looked up before its pod "
         "is created, which spares it a query for each. Flat out means a pause of 10 ms between two "
-        "heartbeats. A turn ends after 15 to 60 seconds also when not all tasks have ended; the "
+        "heartbeats. A turn ends after 12 to 60 seconds also when not all tasks have ended; the "
         "rate is then that of those which have."
     )
     rows = [[name, words] for name, words in results.settings.items()]

@@ -52,7 +52,7 @@ class Plan:
     killed: int = 1000
     deferred: int = 1000
     whole: int = 1000
-    whole_seconds: float = 90.0
+    whole_seconds: float = 60.0
 
     @property
     def standard(self) -> bool:

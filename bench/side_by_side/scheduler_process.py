@@ -147,6 +147,8 @@ def configure(specification: dict[str, Any]) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     # The worker's log is there, as where a volume for logs is shared: nothing is left to be kept.
     (logs / "attempt=1.log").touch()
+    # Else Airflow writes a file in which all defaults look as if they had been chosen.
+    (folder / "airflow.cfg").write_text("[core]\n")
     section = specification["section"].upper()
     settings = {
         "AIRFLOW_HOME": folder,

@@ -176,6 +176,7 @@ def _start_api_server(server: Server, home: Path, authority: Authority) -> None:
         f"--service-account-signing-key-file={accounts}",
         f"--audit-policy-file={server.folder / 'audit-policy.yaml'}",
         f"--audit-log-path={server.audit_log}",
+        "--audit-log-maxsize=100000",  # megabytes before it begins another file
     )
     server.programs.wait_for("kube-apiserver", server._ready())
 

@@ -16,7 +16,7 @@ from bench import Unmeasured
 from bench.bed import local_cluster, settled
 from bench.kubelet import simulated_kubelet
 from bench.load import NODE, write_template
-from bench.side_by_side.programs import end_left_behind
+from bench.side_by_side.programs import end_left_behind, programs_in
 from bench.side_by_side.server import real_server
 from podlift.cli.home import cache_folder
 from podlift.kube import NAMESPACES, PODS, Client, load_connection
@@ -103,17 +103,18 @@ async def _real() -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def _local() -> AsyncIterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="podlift-bench-") as folder:
+    with _recorded_folder() as folder, programs_in(folder) as programs:
         async with local_cluster() as bed:
+            programs.note("local-cluster", bed.pid)
             yield Site(
                 kind="Podlift's local cluster",
-                folder=Path(folder),
+                folder=folder,
                 client=bed.client,
                 kubeconfig=bed.kubeconfig,
                 measured=bed.kubeconfig,
                 node=NODE,
                 audit_log=None,
-                pids=lambda: {"local cluster": bed.pid},
+                pids=programs.pids,
                 forget_history=None,
             )
 

@@ -67,7 +67,8 @@ async def whole(site: Site, contender: Contender, tasks: int, window: float) -> 
             await make_database_at(contender.python, settings)
             listening = Listening(site.audit_log)
             with _airflow(programs, contender, settings, port):
-                workers = Workers(site.client, namespace, f"http://127.0.0.1:{port}")
+                url = f"http://127.0.0.1:{port}"
+                workers = Workers(site.client, namespace, url, home / "logs")
                 async with _working(workers) as work:
                     found = await _watch(at, programs, work, tasks, window)
             requests = listening.heard()
@@ -164,6 +165,8 @@ async def _working(workers: Workers) -> AsyncIterator[asyncio.Task[None]]:
 def _home(folder: Path) -> Iterator[Path]:
     home = folder / f"whole-{secrets.token_hex(4)}"
     home.mkdir()
+    # Else Airflow writes a file in which all defaults look as if they had been chosen.
+    (home / "airflow.cfg").write_text("[core]\n")
     yield home
 
 
@@ -207,6 +210,7 @@ def _settings(
         "AIRFLOW__API__SECRET_KEY": "s" * 64,
         "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": home / "logs",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__SCHEDULER__MAX_TIS_PER_QUERY": 512,
         **{f"AIRFLOW__{section}__{name.upper()}": value for name, value in options.items()},

@@ -23,9 +23,24 @@ COMMAND = [sys.executable, "-m", "bench.side_by_side", "--podlift-only", "--quic
 SMALL = ["--cluster", "local", "--only", "pairs", "--tasks", "10", "--date", "2026-11-22"]
 
 
-def test_a_small_run_writes_a_report_that_is_no_proof(tmp_path: Path) -> None:
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Where a run notes what it started: only one at a time is let in."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    return folder
+
+
+def test_a_small_run_writes_a_report_that_is_no_proof(tmp_path: Path, cache: Path) -> None:
     command = [*COMMAND, *SMALL, "--output", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "2026-11-22.md").read_text()
     assert done.stdout.strip() == str(tmp_path / "2026-11-22.md")
@@ -43,14 +58,14 @@ def test_a_small_run_writes_a_report_that_is_no_proof(tmp_path: Path) -> None:
         ElementTree.parse(tmp_path / f"2026-11-22-{name}.svg")
 
 
-def test_a_run_that_is_stopped_leaves_no_server_and_no_report(tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_leaves_no_server_and_no_report(tmp_path: Path, cache: Path) -> None:
     reports, scratch = tmp_path / "reports", tmp_path / "scratch"
     scratch.mkdir()
     command = [*COMMAND, *SMALL, "--output", str(reports)]
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={**os.environ, "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(cache)},
         stderr=subprocess.PIPE,
         text=True,
     ) as run:
@@ -63,7 +78,32 @@ def test_a_run_that_is_stopped_leaves_no_server_and_no_report(tmp_path: Path) ->
     assert "no report was written" in told
     assert not reports.exists()
     assert not list(scratch.iterdir())
-    assert not _still_at_work_in(scratch)
+    assert not list(cache.glob("podlift/bench/run-*"))
+    assert not _still_at_work_in(tmp_path)
+
+
+def test_what_a_killed_run_has_left_is_ended_by_the_next(tmp_path: Path, cache: Path) -> None:
+    command = [*COMMAND, *SMALL, "--output", str(tmp_path / "reports")]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(cache)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stderr is not None
+        assert "ready" in first.stderr.readline()
+        second = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert "another measurement runs on this machine" in second.stderr
+        first.kill()
+    assert _still_at_work_in(tmp_path)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as third:
+        assert third.stderr is not None
+        assert "ready" in third.stderr.readline()
+        third.send_signal(signal.SIGINT)
+        third.wait()
+    assert not _still_at_work_in(tmp_path)
 
 
 def test_a_missing_tool_is_named(tmp_path: Path) -> None:
