@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from podlift.kube import Client
 
+_PATIENCE = 60.0
+"""Seconds for which a server that is busy or away is asked again."""
+
 
 class KubernetesDeleteJobOperator(ClusterTask):
     """Delete a Job and its pods. One that is not there is no failure.
@@ -59,6 +62,7 @@ class KubernetesDeleteJobOperator(ClusterTask):
 
     async def _delete(self, client: Client, namespace: str) -> str:
         from podlift.kube import JOBS, NotFound
+        from podlift.kube.pacing import repeated
         from podlift.runs.judging import verdict_of
         from podlift.runs.kinds import JOB
         from podlift.runs.object_run import ObjectRun
@@ -66,16 +70,23 @@ class KubernetesDeleteJobOperator(ClusterTask):
 
         what = f"Job {namespace}/{self.name}"
         try:
-            job = await client.get(JOBS, self.name, namespace)
+            job = await repeated(lambda: client.get(JOBS, self.name, namespace), _PATIENCE)
             if self.wait_for_completion:
                 run = ObjectRun(client, ObjectOptions(judgement=JOB))
-                job = (await run.see_to_its_end(reference_to(job, JOBS))).object or {}
+                found = (await run.see_to_its_end(reference_to(job, JOBS))).object
+                if found is None:
+                    return f"{what} is not there."
+                job = found
             verdict = verdict_of(job, JOB)
             ended = None if verdict is None else ("Complete" if verdict.succeeded else "Failed")
             if self.delete_on_status not in (None, ended):
                 return f"{what} stays: its status is {ended or 'that it still runs'}."
-            await client.delete(
-                JOBS, self.name, namespace, propagation_policy=self.propagation_policy
+            uid, policy = job["metadata"]["uid"], self.propagation_policy
+            await repeated(
+                lambda: client.delete(
+                    JOBS, self.name, namespace, uid=uid, propagation_policy=policy
+                ),
+                _PATIENCE,
             )
         except NotFound:
             return f"{what} is not there."
@@ -102,7 +113,8 @@ class KubernetesPatchJobOperator(ClusterTask):
 
     async def _patch(self, client: Client, namespace: str) -> dict[str, Any]:
         from podlift.kube import JOBS
+        from podlift.kube.pacing import repeated
 
-        job = await client.patch(JOBS, self.name, namespace, self.body)
+        job = await repeated(lambda: client.patch(JOBS, self.name, namespace, self.body), _PATIENCE)
         self.log.info("Changed Job %s/%s.", namespace, self.name)
         return job

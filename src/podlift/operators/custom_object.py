@@ -129,6 +129,7 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         self, context: Context, client: Client, namespace: str, hook: KubernetesHook
     ) -> tuple[Resource, Manifest]:
         from podlift.kube.discovery import Discovery
+        from podlift.kube.pacing import repeated
         from podlift.operators.object_manifest import object_manifest
         from podlift.operators.running import identity_in
 
@@ -144,7 +145,8 @@ class CustomObjectOperator(ObjectTask, ClusterTask):
         )
         self._mark_pods(manifest, identity)
         version, kind = manifest["apiVersion"], manifest["kind"]
-        resource = await Discovery(client).find(version, kind)
+        patience = self._object_options().patience
+        resource = await repeated(lambda: Discovery(client).find(version, kind), patience)
         if resource is None:
             raise PodNotCreated(f"The cluster knows no kind {kind} in {version}: is it installed?")
         if not resource.namespaced:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from podlift.kube import PODS, Channel, Client, KubeError, RemoteStream, StreamError
 from podlift.kube.lines import LineSplitter
+from podlift.kube.pacing import repeated
 from podlift.pods.plain import Manifest
 from podlift.runs.errors import CommandNotRun
 
@@ -16,6 +17,8 @@ Tell: TypeAlias = Callable[[str, str], object]
 """Hears each line with the name of its stream."""
 
 _LINE_LIMIT = 1 << 16
+_PATIENCE = 60.0
+"""Seconds for which a server that is busy or away is asked again for the pod."""
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _NAMES = {Channel.STDOUT: "stdout", Channel.STDERR: "stderr"}
 
@@ -42,7 +45,7 @@ async def find_place(
     """
     if pod_name:
         try:
-            pod = await client.get(PODS, pod_name, namespace)
+            pod = await repeated(lambda: client.get(PODS, pod_name, namespace), _PATIENCE)
         except KubeError as error:
             raise CommandNotRun(f"Pod {namespace}/{pod_name} cannot be read: {error}") from error
     else:
@@ -53,7 +56,12 @@ async def find_place(
 
 
 async def _only_running(client: Client, namespace: str, label_selector: str) -> Manifest:
-    listing = await client.list(PODS, namespace, label_selector=label_selector)
+    try:
+        listing = await repeated(
+            lambda: client.list(PODS, namespace, label_selector=label_selector), _PATIENCE
+        )
+    except KubeError as error:
+        raise CommandNotRun(f"The pods of {namespace} cannot be listed: {error}") from error
     running = [pod for pod in listing.items if _runs(pod)]
     if len(running) != 1:
         names = ", ".join(pod["metadata"]["name"] for pod in running) or "none"

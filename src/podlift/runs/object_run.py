@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from podlift.kube import PODS, Client, KubeError, Resource
+from podlift.kube.pacing import repeated
 from podlift.pods.plain import Manifest
 from podlift.pods.reading import Pod
 from podlift.runs.errors import PodNotObserved, ResultNotRead
@@ -141,7 +142,10 @@ class ObjectRun:
     async def _pods(self, of: Reference) -> list[Pod]:
         selector = of.selector(self.options.pods)
         try:
-            listing = await self.client.list(PODS, of.namespace, label_selector=selector, type=Pod)
+            listing = await repeated(
+                lambda: self.client.list(PODS, of.namespace, label_selector=selector, type=Pod),
+                self.options.patience,
+            )
         except KubeError as error:
             raise ResultNotRead(f"The pods of {of} cannot be listed: {error}") from error
         return listing.items
@@ -149,8 +153,11 @@ class ObjectRun:
     async def _delete_pods(self, of: Reference, which: str) -> None:
         selector = of.selector(self.options.pods)
         try:
-            await self.client.delete_collection(
-                PODS, of.namespace, label_selector=selector, field_selector=which
+            await repeated(
+                lambda: self.client.delete_collection(
+                    PODS, of.namespace, label_selector=selector, field_selector=which
+                ),
+                self.options.patience,
             )
         except KubeError as error:
             self.listener.warning(f"The pods of {of} were not deleted: {error}")
