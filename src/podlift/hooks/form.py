@@ -19,7 +19,7 @@ CONNECTION_TYPE: dict[str, Any] = {
     "conn-fields": {
         "in_cluster": _field("In cluster configuration", "boolean"),
         "kube_config_path": _field("Kube config path"),
-        "kube_config": _field("Kube config (JSON or YAML)", format="password"),
+        "kube_config": _field("Kube config (JSON)", format="password"),
         "namespace": _field("Namespace"),
         "cluster_context": _field("Cluster context"),
         "disable_verify_ssl": _field("Do not verify the server's certificate", "boolean"),
