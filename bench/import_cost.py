@@ -18,8 +18,11 @@ MODULES = (
     "podlift.operators.exec",
     "podlift.operators.kueue",
     "podlift.operators.custom_object",
+    "podlift.operators.spark",
+    "podlift.operators.secret",
     "podlift.decorators",
     "podlift.hooks.kubernetes",
+    "podlift.secrets.kubernetes",
 )
 _PROCESSES = 5
 _CODE = """

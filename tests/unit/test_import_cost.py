@@ -34,6 +34,7 @@ PUBLIC = (
     "podlift.operators.resource",
     "podlift.operators.secret",
     "podlift.operators.spark",
+    "podlift.secrets.kubernetes",
 )
 
 _AIRFLOW = (
