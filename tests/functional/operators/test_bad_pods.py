@@ -66,11 +66,11 @@ def test_a_pod_whose_node_is_lost(task: MakeTask, cluster: Api, retries: int) ->
     assert status == 200, answer
     cluster.request("DELETE", f"{path}?gracePeriodSeconds=0")
     if retries:
-        outcome.result(timeout=60)
+        outcome.result(timeout=150)
         assert "elsewhere" in moved.log.lines
         return
     with pytest.raises(PodFailed, match="node was lost") as failure:
-        outcome.result(timeout=60)
+        outcome.result(timeout=150)
     assert failure.value.diagnosis is not None
     assert failure.value.diagnosis.cause is Cause.NODE_LOST
 
