@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-_SECONDS = 180.0
+_SECONDS = 240.0
+_TELLING = ("monitor/health", "importErrors", "dags?limit=10")
 _PAUSE = 0.5
 _ENDED = ("success", "failed")
+_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
 @dataclass
@@ -47,15 +49,17 @@ class Rest:
         assert status == 200, answer
         return json.dumps(answer["content"])
 
-    def health(self) -> dict[str, Any]:
-        """The health of all components."""
-        found: dict[str, Any] = self._ask("GET", "/api/v2/monitor/health")[1]
-        return found
+    def all_are_healthy(self) -> None:
+        """Wait until every component has told of itself lately."""
+        path, well = "/api/v2/monitor/health", dict.fromkeys(_COMPONENTS, "healthy")
+        self._until(lambda: _statuses(self._ask("GET", path)[1]) == well, "not all are healthy")
 
     def _until(self, condition: Callable[[], bool], complaint: str) -> None:
         end = time.monotonic() + _SECONDS
         while not condition():
-            assert time.monotonic() < end, (complaint, self._ask("GET", "/api/v2/importErrors"))
+            if time.monotonic() > end:
+                found = [self._ask("GET", f"/api/v2/{path}")[1] for path in _TELLING]
+                raise AssertionError(complaint, found)
             time.sleep(_PAUSE)
 
     def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -86,3 +90,7 @@ class Rest:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, {"detail": error.read().decode(errors="replace")}
+
+
+def _statuses(health: dict[str, Any]) -> dict[str, Any]:
+    return {name: each["status"] for name, each in health.items()}
