@@ -99,6 +99,8 @@ def _client(
     import httpx
     from airflow.sdk.api.client import Client
 
+    from podlift import compat
+
     class DiscreetClient(Client):
         """Does not tell Airflow of a failure that may be none of the task's."""
 
@@ -108,7 +110,7 @@ def _client(
             return super().send(request, **options)
 
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
-    client = DiscreetClient(base_url=server, limits=limits, token=token)
+    client = compat.client_for(server, DiscreetClient)(base_url=server, limits=limits, token=token)
     hooks = client.event_hooks
     client.event_hooks = {**hooks, "response": [*hooks["response"], observer]}
     return client
