@@ -120,6 +120,23 @@ def id_of_try(table: Any) -> Any:
     return table.task_instance_id if hasattr(table, "task_instance_id") else table.id
 
 
+def team_of_dag(dag_id: str) -> str | None:
+    """The team that a DAG belongs to; None where Airflow does not serve several, and for no team.
+
+    Asks Airflow's database.
+    """
+    from airflow.configuration import conf
+
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return None
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        team: str | None = DagModel.get_team_name(dag_id, session=session)
+    return team
+
+
 def airflow_stats() -> Any:
     """Airflow's metrics as its executors use them: a module with functions, in 3.2 a class.
 

@@ -172,10 +172,13 @@ class KubernetesExecutor(BaseExecutor):
         """Where a running pod's log is from, and its pieces; in the API server's process."""
         from airflow.exceptions import AirflowConfigException
 
+        from podlift.executor.choosing import team_served
         from podlift.executor.running_logs import read_running_log
 
         try:
-            return read_running_log(self.settings, ti, try_number)
+            # Airflow asks the executor that all teams share, whose options may be others.
+            settings = _load_settings(self.team_name or team_served(ti))
+            return read_running_log(settings, ti, try_number)
         except AirflowConfigException as error:
             return [str(error)], []
 

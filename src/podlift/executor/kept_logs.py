@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.utils.state import State, TaskInstanceState
 
+from podlift.executor.choosing import executor_of, team_served
 from podlift.executor.deployment import log_folder
 from podlift.executor.facade import KubernetesExecutor
 from podlift.executor.log_lines import log_line, undated_line
@@ -42,7 +43,7 @@ class KeptLogs:
 
     def __init__(self, inner: Any = None) -> None:
         self.inner = inner
-        self._ours: dict[str | None, bool] = {}
+        self._ours: dict[str, bool] = {}
 
     @property
     def processors(self) -> tuple[Any, ...]:
@@ -86,16 +87,11 @@ class KeptLogs:
         return list(sources), [_lines(text) for text in texts or ()]
 
     def _is_ours(self, ti: Any) -> bool:
-        name = ti.executor
-        if name not in self._ours:
-            found = (
-                ExecutorLoader.lookup_executor_name_by_str(name)
-                if name
-                else ExecutorLoader.get_default_executor_name()
-            )
+        found = executor_of(ti)
+        if found.module_path not in self._ours:
             chosen, _ = ExecutorLoader.import_executor_cls(found)
-            self._ours[name] = issubclass(chosen, KubernetesExecutor)
-        return self._ours[name]
+            self._ours[found.module_path] = issubclass(chosen, KubernetesExecutor)
+        return self._ours[found.module_path]
 
     def _is_here(self, relative_path: str) -> bool:
         file = log_folder().path(relative_path)
@@ -103,11 +99,11 @@ class KeptLogs:
 
     def _waiting(self, ti: Any) -> tuple[list[str], Iterator[str]]:
         """Why a task's pod does not run yet."""
-        sources, lines = explain_waiting(self._settings, ti)
+        sources, lines = explain_waiting(_settings(ti), ti)
         return sources, _decoded([*_told_lines(ti), *lines])
 
     def _kept(self, relative_path: str, ti: Any) -> tuple[list[str], list[Any]]:
-        found = self._servers.find(relative_path)
+        found = _servers(ti).find(relative_path)
         sources = found.sources + [
             f"The log server of scheduler {each} cannot be reached." for each in found.unreachable
         ]
@@ -115,14 +111,15 @@ class KeptLogs:
             return sources, found.streams()
         return sources, [_decoded(_what_is_known(ti, found))]
 
-    @property
-    def _servers(self) -> LogServers:
-        port = conf.getint("logging", "worker_log_server_port")
-        return LogServers(scheduler_hosts(), port, partial(address_of, self._settings))
 
-    @cached_property
-    def _settings(self) -> Settings:
-        return KubernetesExecutor().settings
+def _servers(ti: Any) -> LogServers:
+    port = conf.getint("logging", "worker_log_server_port")
+    return LogServers(scheduler_hosts(), port, partial(address_of, _settings(ti)))
+
+
+def _settings(ti: Any) -> Settings:
+    """The options of the executor that the task has: each team's has its own."""
+    return KubernetesExecutor(team_name=team_served(ti)).settings
 
 
 def _told_lines(ti: Any) -> list[bytes]:

@@ -11,18 +11,24 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow import logging_config
+from airflow import logging_config, settings
 from airflow.executors import executor_loader
 from airflow.jobs.job import Job
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.log import Log
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.models.team import Team, dag_bundle_team_association_table
 from airflow.utils.session import create_session
 from sqlalchemy import update
+from sqlalchemy.orm import scoped_session, sessionmaker
 
+from podlift.executor import KubernetesExecutor
 from podlift.executor.kept_logs import KeptLogs
 from podlift.plugin import PodliftPlugin
 
 if TYPE_CHECKING:
+    from tests.functional.executor.conftest import MakeDriver
     from tests.functional.executor.database import Database
 
 pytestmark = pytest.mark.functional
@@ -137,6 +143,78 @@ def test_a_scheduler_that_cannot_be_reached_is_named(database: Database) -> None
     assert len(sources) == 1
     assert "cannot be reached" in sources[0]
     assert any("try again later" in line for stream in streams for line in stream)
+
+
+TEAMS = f"{ANOTHER};blue={OURS}"
+"""Team blue has an executor of its own; all others share one that is not Podlift's."""
+
+
+@pytest.fixture
+def blue(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DAG ``d`` belongs to team blue."""
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", TEAMS)
+    # Airflow looks for the team's name in a session for each thread.
+    monkeypatch.setattr(settings, "Session", scoped_session(sessionmaker(database.engine)))
+    kinds: list[Any] = [Team, DagBundleModel]
+    tables = [dag_bundle_team_association_table, *(kind.__table__ for kind in kinds)]
+    Log.metadata.create_all(database.engine, tables=tables)
+    with create_session(scoped=False) as session:
+        session.merge(DagModel(dag_id="d", bundle_name="blues", fileloc="/d.py"))  # type: ignore[no-untyped-call]
+        session.add(Team(name="blue"))
+        bundle = DagBundleModel(name="blues")
+        session.add(bundle)
+        session.flush()
+        session.execute(
+            dag_bundle_team_association_table.insert().values(
+                dag_bundle_name="blues", team_name="blue"
+            )
+        )
+
+
+@pytest.mark.parametrize("executor", [None, OURS])
+def test_a_task_of_a_team_has_its_teams_executor(blue: None, executor: str | None) -> None:
+    with create_session(scoped=False) as session:
+        key = TaskInstanceKey("d", "t", "r", 1, -1)
+        session.add(Log(event="podlift", task_instance=key, extra="It failed."))
+    assert "It failed." in shown(KeptLogs(), row(executor=executor))[1]
+
+
+def test_a_task_of_a_team_may_have_an_executor_that_all_share(blue: None) -> None:
+    with pytest.raises(NotImplementedError):
+        KeptLogs().stream(PATH, row(executor=ANOTHER))
+
+
+def test_a_task_of_no_team_has_the_shared_executor(blue: None) -> None:
+    with pytest.raises(NotImplementedError):
+        KeptLogs().stream(PATH, SimpleNamespace(**{**vars(row(executor=None)), "dag_id": "x"}))
+
+
+def test_a_teams_pods_are_looked_for_where_its_options_say(
+    blue: None, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = make_driver(team="blue")
+    monkeypatch.setenv("AIRFLOW__PODLIFT__NAMESPACE", "elsewhere")
+    gate = {"spec": {"schedulingGates": [{"name": "podlift.dev/test"}]}}
+    waits, runs = driver.task(override=gate), driver.task("echo from a pod; sleep 30")
+    for task in (waits, runs):
+        task.ti.dag_id = "d"
+    driver.queue(waits, runs)
+    driver.pod("Running")
+
+    def page() -> str:
+        queued = of(waits.ti, "queued")
+        return "".join(line for each in KeptLogs().stream(PATH, queued)[1] for line in each)
+
+    driver.until(lambda: "podlift.dev/test" in page() or "scheduling gates" in page())
+    shared = KubernetesExecutor(parallelism=1)  # Airflow asks that one
+    driver.until(lambda: "from a pod" in "".join(shared.get_task_log(of(runs.ti, "running"), 1)[1]))
+
+
+def of(ti: Any, state: str) -> Any:
+    """The row of a task instance."""
+    columns = {**vars(row(state, None)), "id": str(ti.id), "task_id": ti.task_id}
+    return SimpleNamespace(**{**columns, "run_id": ti.run_id})
 
 
 @pytest.fixture
