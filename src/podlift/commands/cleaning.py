@@ -1,4 +1,4 @@
-"""``airflow podlift cleanup``: remove ended pods that nobody needs any more."""
+"""``airflow podlift cleanup``: remove pods that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from podlift.commands.leavings import STANDARD_PODS, Case, Known, judge, task_key
+from podlift.commands.leavings import (
+    STANDARD_PODS,
+    Case,
+    Known,
+    is_of_operator,
+    judge,
+    task_key,
+)
 from podlift.commands.looking import Namespaces, list_pods, namespaces_of, selector_of
 from podlift.commands.printing import duration, is_structured, print_rows, say
 from podlift.commands.rows import row_of
@@ -58,7 +65,8 @@ def cleanup(args: Namespace) -> int:
 def judge_all(pods: Sequence[Pod], older_than: float, now: datetime) -> list[Found]:
     """What is to become of each pod, by what Airflow's database says of its task."""
     ids = {identity.ti_id for pod in pods if (identity := identity_of(pod))}
-    keys = {key for pod in pods if identity_of(pod) is None and (key := task_key(pod))}
+    named = (pod for pod in pods if identity_of(pod) is None or is_of_operator(pod))
+    keys = {key for pod in named if (key := task_key(pod))}
     facts = Known(
         ids=frozenset().union(*(known(kind, ids) for kind in _kinds(pods))) if ids else frozenset(),
         by_id=states_of_ids(ids),

@@ -16,6 +16,9 @@ from podlift.pods.reading import Pod, is_deleted, is_finished
 STANDARD_PODS = "kubernetes_executor=True"
 """Label selector for the pods of Airflow's standard executor."""
 
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance after which nothing more happens by itself."""
+
 TaskKey: TypeAlias = tuple[str, str, str, int]
 """DAG, task, run and map index."""
 
@@ -27,7 +30,7 @@ class Case(StrEnum):
     RUNS = "not ended yet."
     YOUNG = "ended too short a time ago, see --older-than."
     NEEDED = "Airflow still waits for a scheduler to report the end."
-    OPERATOR = "made by an operator, which looks after it."
+    OPERATOR = "made by an operator, whose task is not over."
     UNKNOWN = "this Airflow does not know the task; another one may."
 
 
@@ -42,16 +45,23 @@ class Known:
 
 
 def judge(pod: Pod, facts: Known, older_than: float, now: datetime) -> Case:
-    """What is to become of the pod; ``older_than`` is in seconds since its end."""
-    if pod.metadata.labels.get(COMPONENT) == "operator":
-        return Case.OPERATOR
-    if not is_finished(pod) or is_deleted(pod):
-        return Case.RUNS
+    """What is to become of the pod; ``older_than`` is in seconds since its end or last change."""
     identity = identity_of(pod)
-    case = _of_ours(pod, identity, facts) if identity else _of_standard(pod, facts)
+    of_operator = is_of_operator(pod)
+    if is_deleted(pod) or not (of_operator or is_finished(pod)):
+        return Case.RUNS
+    if of_operator:
+        case = _of_operator(identity, facts)
+    else:
+        case = _of_ours(pod, identity, facts) if identity else _of_standard(pod, facts)
     if case is Case.REMOVE and (now - ended_at(pod)).total_seconds() < older_than:
         return Case.YOUNG
     return case
+
+
+def is_of_operator(pod: Pod) -> bool:
+    """Whether a task runs in it that waits for it elsewhere."""
+    return pod.metadata.labels.get(COMPONENT) == "operator"
 
 
 def task_key(pod: Pod) -> TaskKey | None:
@@ -62,6 +72,19 @@ def task_key(pod: Pod) -> TaskKey | None:
         return said["dag_id"], said["task_id"], said["run_id"], index
     except (KeyError, ValueError):
         return None
+
+
+def _of_operator(identity: Identity | None, facts: Known) -> Case:
+    """It goes when its task is over, even if it runs: nobody waits for it any more.
+
+    A user may have ended a deferred task while no triggerer was there to delete its pod. While the
+    task is not over, a later try may go on with the pod of an earlier one.
+    """
+    if identity is None or identity.ti_id not in facts.ids:
+        return Case.UNKNOWN
+    key = (identity.dag_id, identity.task_id, identity.run_id, identity.map_index)
+    task = facts.by_key.get(key)
+    return Case.REMOVE if task is None or task.state in _OVER else Case.OPERATOR
 
 
 def _of_ours(pod: Pod, identity: Identity, facts: Known) -> Case:

@@ -205,7 +205,9 @@ class AirflowHome:
             SerializedDagModel.write_dag(serialized, bundle_name="dags", session=session)
             session.commit()
 
-    def pod(self, task_id: str, script: str, *, phase: str = "", **fields: Any) -> str:
+    def pod(
+        self, task_id: str, script: str, *, phase: str = "", component: str = "", **fields: Any
+    ) -> str:
         """Create a task's pod, and wait until it is in this phase; returns its name."""
         ti_id = self.ids.setdefault(task_id, str(uuid.uuid4()))
         name = pod_name((self.dag_id, task_id), ti_id, 1)
@@ -216,7 +218,7 @@ class AirflowHome:
         pod = {
             "metadata": {
                 "name": name,
-                "labels": labels_of(identity),
+                "labels": labels_of(identity, component),
                 "annotations": {
                     **annotations_of(identity),
                     "podlift.dev/execution": uuid.uuid4().hex,

@@ -54,6 +54,21 @@ def test_only_ended_pods_go_that_nobody_needs(airflow: AirflowHome) -> None:
     assert left(airflow) == every - {over}
 
 
+def test_the_pod_of_a_deferred_task_that_was_ended_goes_though_it_runs(
+    airflow: AirflowHome,
+) -> None:
+    airflow.task("ended", "failed")
+    airflow.task("waiting", "deferred")
+    pods = {
+        task: airflow.pod(task, "sleep 600", phase="Running", component="operator")
+        for task in ("ended", "waiting")
+    }
+    done = airflow.run("cleanup", "--older-than", "0", "--yes")
+    assert "1 of 1 pods removed." in done.err
+    assert "1 left alone: made by an operator, whose task is not over." in done.err
+    assert left(airflow) & set(pods.values()) == {pods["waiting"]}
+
+
 def test_the_standard_executors_pods_go_when_they_are_asked_for(airflow: AirflowHome) -> None:
     airflow.task("over", "success")
     pod = {

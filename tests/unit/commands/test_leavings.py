@@ -48,7 +48,6 @@ def test_an_ended_pod_goes_when_its_try_is_over(
     [
         ("Running", None, {}, Case.RUNS),
         ("Pending", None, {}, Case.RUNS),
-        ("Failed", ENDED, {"component": "operator"}, Case.OPERATOR),
         ("Failed", ENDED, {"metadata": {"deletionTimestamp": "2026-01-02T11:00:01Z"}}, Case.RUNS),
         ("Failed", ENDED, {"metadata": {"annotations": {}}}, Case.UNKNOWN),
     ],
@@ -69,3 +68,29 @@ def test_the_time_counts_from_the_pods_end(make_pod: MakePod) -> None:
     pod = make_pod("Failed", ENDED)
     assert judge(pod, known("failed"), 3600, NOON) is Case.REMOVE
     assert judge(pod, known("failed"), 3601, NOON) is Case.YOUNG
+
+
+@pytest.mark.parametrize(
+    ("state", "case"),
+    [
+        ("failed", Case.REMOVE),
+        ("success", Case.REMOVE),
+        ("deferred", Case.OPERATOR),
+        ("running", Case.OPERATOR),
+        ("up_for_retry", Case.OPERATOR),  # the next try goes on with it
+        (None, Case.OPERATOR),  # so does that of a task that was cleared
+    ],
+)
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+def test_an_operators_pod_goes_when_its_task_is_over(
+    make_pod: MakePod, phase: str, state: str | None, case: Case
+) -> None:
+    pod = make_pod(phase, component="operator")
+    assert judge(pod, known(state), 600, NOON) is case
+
+
+def test_an_operators_pod_of_a_task_that_this_airflow_does_not_know_stays(
+    make_pod: MakePod,
+) -> None:
+    pod = make_pod("Running", component="operator")
+    assert judge(pod, Known(frozenset(), {}, {}), 0, NOON) is Case.UNKNOWN
