@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 HELM_VERSION := v3.18.4
-HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift/tools/helm-$(HELM_VERSION)/helm
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/podlift
+HELM := $(CACHE)/tools/helm-$(HELM_VERSION)/helm
 
 .PHONY: help demo up test unit functional test-tools test-airflow-3.2 test-remote-logs test-real test-install chaos lint format docs manifests bench bench-local bench-executor cluster-real cluster-real-down lock clean
 
@@ -70,7 +71,7 @@ chaos: $(READY) ## Let everything go wrong between executor and cluster; RUNS=, 
 lint: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --cache-dir $(CACHE)/mypy
 	$(BIN)/lint-imports
 
 format: $(READY) ## Rewrite the code in the project's format
@@ -79,6 +80,7 @@ format: $(READY) ## Rewrite the code in the project's format
 
 docs: $(READY) ## Build the documentation into site/
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
+	$(BIN)/pytest --quiet tests/unit/test_links.py
 	@echo "Built: site/index.html"
 
 # Podlift beside the standard executor, which has an environment of its own.
