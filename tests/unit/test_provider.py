@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import airflow
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 
 from podlift.provider import get_provider_info
 from podlift.settings import SECTION, options
