@@ -40,7 +40,7 @@ test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewra
 OLDEST := .venv-airflow-3.2
 test-airflow-3.2: $(OLDEST)/.ready ## Run executor, worker and operator with Airflow 3.2
 	tests/twice $(OLDEST)/bin/pytest $(PARALLEL) -m "not tools and not postgres" tests/unit/test_*.py \
-		tests/unit/executor tests/unit/worker tests/unit/operators tests/unit/decorators tests/unit/secrets tests/unit/commands tests/functional/worker tests/functional/commands \
+		tests/unit/executor tests/unit/worker tests/unit/operators tests/unit/decorators tests/unit/secrets tests/unit/triggers tests/unit/commands tests/functional/worker tests/functional/commands tests/functional/triggers \
 		$(addprefix tests/functional/executor/test_,$(addsuffix .py,lives adoption other_workloads pods_as_asked metrics metadata))
 
 # With Airflow's provider for Amazon, and a real S3 server.
