@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import time
 from pathlib import Path
 
 OWN = "scheduler's process"
+ENDED = "processes that ended"
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -17,7 +19,8 @@ def cpu_by_process() -> dict[str, float]:
     Of the others the kernel counts in hundredths of a second.
     """
     names = {child.pid: child.name.partition("-")[0] for child in multiprocessing.active_children()}
-    used = {OWN: time.process_time()}
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = {OWN: time.process_time(), ENDED: ended.ru_utime + ended.ru_stime}
     for pid in descendants(os.getpid()):
         name = names.get(pid, "other processes")
         used[name] = used.get(name, 0.0) + cpu_of(pid)
@@ -25,8 +28,13 @@ def cpu_by_process() -> dict[str, float]:
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """What was used between two times, by process."""
-    return {name: used - before.get(name, 0.0) for name, used in after.items()}
+    """What was used between two times, by process.
+
+    What one used that has ended since is among those that ended, less what it had used before.
+    """
+    names = before.keys() | after.keys()
+    used = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in sorted(names)}
+    return {name: seconds for name, seconds in used.items() if name != ENDED or seconds}
 
 
 def megabytes() -> float:

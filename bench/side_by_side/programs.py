@@ -141,6 +141,28 @@ def end_left_behind(folder: Path) -> None:
         record.unlink()
 
 
+def end_at_work_in(folder: Path) -> None:
+    """End what still runs with a folder of ours in its command line or environment.
+
+    A program that was killed with its starter may have had children that nobody recorded.
+    """
+    for pid in at_work_in(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def at_work_in(folder: Path) -> list[int]:
+    """Other processes that name the folder when asked how they were started."""
+    sought = os.fsencode(folder)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended while we looked, or is somebody else's
+            said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if sought in said and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
 def started_at(pid: int) -> int:
     """Clock ticks from boot to the process's start; 0 for none and for one that ended."""
     try:

@@ -16,7 +16,7 @@ from bench import Unmeasured
 from bench.bed import local_cluster, settled
 from bench.kubelet import simulated_kubelet
 from bench.load import NODE, write_template
-from bench.side_by_side.programs import end_left_behind, programs_in
+from bench.side_by_side.programs import end_at_work_in, end_left_behind, programs_in
 from bench.side_by_side.server import real_server
 from podlift.cli.home import cache_folder
 from podlift.kube import NAMESPACES, PODS, Client, load_connection
@@ -135,6 +135,7 @@ def _recorded_folder() -> Iterator[Path]:
         for left in root.glob("run-*"):
             for record in list(left.rglob("processes.json")):
                 end_left_behind(record.parent)
+            end_at_work_in(left)
             shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=root, prefix="run-") as folder:
             yield Path(folder)

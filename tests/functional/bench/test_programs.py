@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 from bench import Unmeasured
-from bench.side_by_side.programs import end_left_behind, programs_in, started_at
+from bench.side_by_side.programs import (
+    at_work_in,
+    end_at_work_in,
+    end_left_behind,
+    programs_in,
+    started_at,
+)
 
 pytestmark = pytest.mark.functional
 
@@ -74,6 +80,28 @@ def test_programs_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     while started_at(pid):
         assert time.monotonic() < give_up
         time.sleep(0.01)
+
+
+def test_children_of_a_killed_program_are_found_by_the_folder_they_work_in(tmp_path: Path) -> None:
+    folder = tmp_path / "run-1"
+    says = (sys.executable, "-c", "import time; print(flush=True); time.sleep(60)")
+    told = {"stdout": subprocess.PIPE}
+    home = {"AIRFLOW_HOME": str(folder / "airflow")}
+    with (
+        subprocess.Popen([*says, str(folder / "specification.json")], **told) as named,
+        subprocess.Popen(says, env=home, **told) as at_home,
+        subprocess.Popen([*says, str(tmp_path / "run-2")], **told) as other,
+    ):
+        # One that was not begun yet has no command line that could be asked for.
+        for each in (named, at_home, other):
+            assert each.stdout is not None
+            each.stdout.readline()
+        assert sorted(at_work_in(folder)) == sorted([named.pid, at_home.pid])
+        end_at_work_in(folder)
+        named.wait(10)
+        at_home.wait(10)
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_program_that_does_not_come_up_has_its_last_words_told(tmp_path: Path) -> None:
