@@ -85,12 +85,12 @@ def test_programs_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
 def test_children_of_a_killed_program_are_found_by_the_folder_they_work_in(tmp_path: Path) -> None:
     folder = tmp_path / "run-1"
     says = (sys.executable, "-c", "import time; print(flush=True); time.sleep(60)")
-    told = {"stdout": subprocess.PIPE}
     home = {"AIRFLOW_HOME": str(folder / "airflow")}
+    pipe = subprocess.PIPE
     with (
-        subprocess.Popen([*says, str(folder / "specification.json")], **told) as named,
-        subprocess.Popen(says, env=home, **told) as at_home,
-        subprocess.Popen([*says, str(tmp_path / "run-2")], **told) as other,
+        subprocess.Popen([*says, str(folder / "specification.json")], stdout=pipe) as named,
+        subprocess.Popen(says, env=home, stdout=pipe) as at_home,
+        subprocess.Popen([*says, str(tmp_path / "run-2")], stdout=pipe) as other,
     ):
         # One that was not begun yet has no command line that could be asked for.
         for each in (named, at_home, other):
