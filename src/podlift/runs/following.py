@@ -10,7 +10,6 @@ from contextlib import aclosing
 from datetime import datetime
 
 from podlift.kube import (
-    ApiError,
     BadRequest,
     Client,
     ConnectionFailed,
@@ -267,7 +266,7 @@ async def tail_of(
         log = await client.read_log(
             name, namespace, container, tail_lines=lines, limit_bytes=_TAIL_BYTES
         )
-    except ApiError:
+    except KubeError:
         return []
     found = log.decode(errors="replace").removesuffix("\n").split("\n") if log else []
     return [line.rstrip("\r") for line in found[-lines:]]

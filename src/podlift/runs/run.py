@@ -26,10 +26,10 @@ from podlift.runs.relaunching import Launch
 from podlift.runs.results import read_result
 from podlift.runs.sidecar import FILE
 from podlift.runs.starting import wait_for_start
-from podlift.runs.telling_logs import LogsOfPod
+from podlift.runs.telling_logs import LogsOfPod, untold
 from podlift.runs.watching import PodView, Watch
 
-_INIT_LOG_LINES = 50
+_LINES_OF_FAILED, _LINES_OF_OTHERS = 50, 10
 
 
 @dataclass
@@ -224,24 +224,20 @@ class PodRun:
             return outcome
         await view.refresh_events()
         outcome = outcome_of(end, view.events, base, gone=view.gone)
-        await self._tell_init_log(end, outcome)
+        await self._tell_last_lines(end, outcome)
         if self.options.tell_failure_events:
             for event in sorted(view.events, key=lambda each: each.last_seen):
                 if event.type == "Warning":
                     self.listener.warning(f"Event {event.reason}: {event.message}")
         return outcome
 
-    async def _tell_init_log(self, pod: Pod, outcome: Outcome) -> None:
-        """The init container that failed says why, unless its whole log was told."""
-        container = outcome.diagnosis.container if outcome.diagnosis else None
-        if container in (None, self.options.base) or not self.options.logs_of:
+    async def _tell_last_lines(self, pod: Pod, outcome: Outcome) -> None:
+        """What containers said at last whose logs were not told: they may know why."""
+        if not self.options.logs_of:
             return
-        told = self.options.init_logs_of
-        if told is True or container in told:
-            return
-        assert container is not None
-        metadata = pod.metadata
-        for line in await tail_of(
-            self.client, metadata.name, metadata.namespace, container, _INIT_LOG_LINES
-        ):
-            self.listener.line(container, line)
+        failed = outcome.diagnosis.container if outcome.diagnosis else None
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        for container in untold(pod, self.options):
+            number = _LINES_OF_FAILED if container == failed else _LINES_OF_OTHERS
+            for line in await tail_of(self.client, name, namespace, container, number):
+                self.listener.line(container, line)

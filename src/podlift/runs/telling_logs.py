@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from podlift.kube import Client
-from podlift.pods.reading import Pod, container_status, has_started, is_finished
+from podlift.pods.reading import Pod, container_status, exit_code, has_started, is_finished
 from podlift.runs.following import LogFollower
 from podlift.runs.listening import Listener
 from podlift.runs.options import Containers, RunOptions
 from podlift.runs.positions import Place, Places
+from podlift.runs.sidecar import CONTAINER
 from podlift.runs.watching import PodView
 
 
@@ -106,6 +107,15 @@ def _is_over(pod: Pod, container: str) -> bool:
         each.name == container and each.restart_policy == "Always"
         for each in pod.spec.init_containers
     )
+
+
+def untold(pod: Pod, options: RunOptions) -> Iterator[str]:
+    """Containers that ran and did not end well, and whose logs are not told. Pure."""
+    told = {*_wanted(pod, options), CONTAINER}
+    containers = [*pod.spec.init_containers, *(pod.spec.containers or ())]
+    for name in (each.name for each in containers if each.name not in told):
+        if has_started(pod, name) and exit_code(pod, name) != 0:
+            yield name
 
 
 def _wanted(pod: Pod, options: RunOptions) -> Iterator[str]:

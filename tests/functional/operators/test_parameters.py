@@ -48,6 +48,19 @@ def test_logs_of_several_containers_come_with_their_names(task: MakeTask) -> Non
     assert several.pods() == [], "a container that goes on by itself does not hold the task"
 
 
+def test_a_failure_shows_what_other_containers_said_last(task: MakeTask) -> None:
+    script = "sleep 1; echo mine; exit 3"
+    failing = task(script, full_pod_spec=SIDECAR)
+    with pytest.raises(PodFailed):
+        failing.run()
+    assert failing.log.lines.count("[second] beside") == 1
+    assert "[first] before" not in failing.log.lines, "it ended well"
+    silent = task(script, full_pod_spec=SIDECAR, get_logs=False, task_id="silent")
+    with pytest.raises(PodFailed):
+        silent.run()
+    assert failing.log.lines.count("[second] beside") == 1, "no logs are wanted of this one"
+
+
 def test_a_line_is_logged_as_the_formatter_gives_it(task: MakeTask) -> None:
     formatted = task("echo hello", log_formatter=lambda container, line: f"<{container}> {line}")
     formatted.run()
