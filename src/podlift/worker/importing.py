@@ -34,11 +34,11 @@ _FOR_SOURCE_CODE = ("libcst",)
 _NEEDED = (
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
-    "airflow.dag_processing.dagbag",
     "airflow.sdk.log",
+    "airflow.dag_processing.dagbag",
+    "airflow.sdk.definitions.decorators",
 )
-_LIKELY = ("airflow.sdk.definitions.decorators",)
-"""What ``@task`` needs; it asks for a provider that may not be installed."""
+"""What a task needs in the end; the last one where its DAG has a ``@task``."""
 
 
 def import_for_a_task() -> None:
@@ -58,8 +58,7 @@ def import_for_a_task() -> None:
     ):
         _import_without_database()
         for name in _NEEDED:
-            import_module(name)
-        for name in _LIKELY:
+            # Should one not be there, it is for Airflow to miss it, or not.
             with suppress(ImportError):
                 import_module(name)
 
