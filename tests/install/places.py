@@ -18,6 +18,8 @@ from tests.real.paths import RUN
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 GIT, S3 = "git", "s3"
 GIT_URL = "ssh://git@git:2222/tmp/dags.git"
+READY = "/tmp/keys/sshd_config"
+"""The last file that the Git server writes before it serves."""
 S3_URL = "http://s3:7070"
 BUCKET = "logs"
 S3_KEY, S3_SECRET = "airflow", "only-for-tests"
@@ -100,7 +102,8 @@ def git_server(images: Loaded, *ways: str) -> list[dict[str, Any]]:
             "metadata": {"name": "git-server"},
             "data": files,
         },
-        _pod(GIT, images.git_server, 2222, mounts, volumes),
+        # Not by a connection: sshd starts a process for each, before it knows who is there.
+        _pod(GIT, images.git_server, {"exec": {"command": ["test", "-e", READY]}}, mounts, volumes),
         _service(GIT, 2222),
     ]
 
@@ -121,7 +124,7 @@ def s3_server(images: Loaded) -> list[dict[str, Any]]:
     ]
     return [
         _secret("s3-connection", connection=json.dumps(connection)),
-        _pod(S3, images.s3, 7070, mounts, volumes, arguments),
+        _pod(S3, images.s3, {"tcpSocket": {"port": 7070}}, mounts, volumes, arguments),
         _service(S3, 7070),
     ]
 
@@ -162,7 +165,7 @@ def _service(name: str, port: int) -> dict[str, Any]:
 def _pod(
     name: str,
     image: str,
-    port: int,
+    probe: dict[str, Any],
     mounts: list[dict[str, Any]],
     volumes: list[dict[str, Any]],
     arguments: list[str] | None = None,
@@ -173,7 +176,7 @@ def _pod(
         "imagePullPolicy": "Never",
         "args": arguments or [],
         "volumeMounts": mounts,
-        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+        "readinessProbe": {**probe, "periodSeconds": 2, "timeoutSeconds": 30},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
