@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -68,6 +70,18 @@ def test_templates_are_rendered_in_every_templated_field() -> None:
         "kubernetes_conn_id": "kubernetes_default",
         "base_container_name": "base",
     }
+
+
+def test_the_rendered_templates_show_the_whole_pod() -> None:
+    operator = KubernetesPodOperator(task_id="t", image="i:{{ v }}", namespace="n")
+    assert "manifest" in operator.template_fields
+    given = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "try_number": 1}
+    context: Any = {"v": "x", "ti": SimpleNamespace(id="an-id", **given)}
+    operator.render_template_fields(context)
+    assert operator.manifest is not None
+    pod = yaml.safe_load(operator.manifest)
+    assert pod["metadata"]["labels"]["dag_id"] == "d"
+    assert pod["spec"]["containers"][0]["image"] == "i:x"
 
 
 def test_a_parameter_that_was_replaced_is_refused_with_what_to_write() -> None:
