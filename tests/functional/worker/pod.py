@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,10 +122,15 @@ def workload(task_id: str) -> bytes:
     return made.model_dump_json().encode()
 
 
-def start(tmp_path: Path, url: str, **environment: str) -> subprocess.Popen[str]:
-    """Start the worker with Airflow's home in this folder, and its DAGs in ``dags`` in there."""
+def start(
+    tmp_path: Path, url: str, *, through: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """Start the worker with Airflow's home in this folder, and its DAGs in ``dags`` in there.
+
+    ``through`` is a command that becomes the one that is put behind it.
+    """
     return subprocess.Popen(
-        [sys.executable, "-m", "podlift.worker"],
+        [*through, sys.executable, "-m", "podlift.worker"],
         env={
             **os.environ,
             "AIRFLOW_HOME": str(tmp_path),
@@ -140,8 +146,10 @@ def start(tmp_path: Path, url: str, **environment: str) -> subprocess.Popen[str]
     )
 
 
-def run(tmp_path: Path, url: str, **environment: str) -> tuple[int, str, str]:
+def run(
+    tmp_path: Path, url: str, *, through: Sequence[str] = (), **environment: str
+) -> tuple[int, str, str]:
     """Its exit code, standard output and standard error."""
-    process = start(tmp_path, url, **environment)
+    process = start(tmp_path, url, through=through, **environment)
     out, err = process.communicate(timeout=90)
     return process.returncode, out, err
