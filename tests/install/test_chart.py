@@ -64,7 +64,7 @@ SYNCED = {
         "repo": GIT_URL,
         "subPath": "dags",
         "sshKeySecret": "dags-key",
-        "period": "2s",
+        "period": "30s",
     },
 }
 
