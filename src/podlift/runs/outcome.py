@@ -24,7 +24,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     started: bool = True
     """False where the base container did not start in the time it was given."""
     ended: bool = True
-    """Whether the pod's end was observed, so that nothing of it runs any more."""
+    """Whether the end of the base container, or of the whole pod, was observed."""
     exit_code: int | None = None
     """The base container's; None if none was observed."""
     result: str | None = None
@@ -44,7 +44,9 @@ def outcome_of(pod: Pod, events: Sequence[Event], base: str, *, gone: bool) -> O
     found = diagnose(pod, events, main=base, gone=gone)
     if found is None:  # it was deleted, and nothing confirmed its end
         found = Diagnosis.of(Cause.VANISHED, "The pod's end could not be observed.")
-    return _outcome(pod, base, found, str(found), ended=gone or is_finished(pod))
+    # The pod's phase comes after its containers' ends.
+    ended = gone or is_finished(pod) or exit_code(pod, base) is not None
+    return _outcome(pod, base, found, str(found), ended=ended)
 
 
 def not_started(pod: Pod, events: Sequence[Event], base: str, timeout: float) -> Outcome:

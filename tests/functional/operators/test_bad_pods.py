@@ -52,6 +52,24 @@ def test_an_image_whose_name_is_no_name_fails_at_once(task: MakeTask) -> None:
     assert wrong.pods() == []
 
 
+@pytest.mark.parametrize(("ceiling", "enough"), [("1Gi", True), ("128Mi", False)])
+def test_who_runs_out_of_memory_may_get_more(task: MakeTask, ceiling: str, enough: bool) -> None:
+    greedy = task(
+        "exec dd if=/dev/zero of=/dev/null bs=200M count=1",
+        container_resources={"limits": {"memory": "64Mi"}},
+        out_of_memory_factor=8,
+        out_of_memory_ceiling=ceiling,
+    )
+    if enough:
+        greedy.run()
+    else:
+        with pytest.raises(PodFailed, match="128Mi") as failure:
+            greedy.run()
+        assert failure.value.diagnosis is not None
+        assert failure.value.diagnosis.cause is Cause.OUT_OF_MEMORY
+    assert "Another pod is started." in greedy.log.text
+
+
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_pod_whose_node_is_lost(task: MakeTask, cluster: Api, retries: int) -> None:
     """As the garbage collector of pods does it: failed and deleted in one breath."""

@@ -67,6 +67,47 @@ def test_a_line_is_logged_as_the_formatter_gives_it(task: MakeTask) -> None:
     assert "<base> hello" in formatted.log.lines
 
 
+@pytest.mark.parametrize(("prefix", "line"), [(True, "[base] mine"), (False, "mine")])
+def test_names_before_lines_are_a_matter_of_taste(task: MakeTask, prefix: bool, line: str) -> None:
+    told = task("echo mine; sleep 1", container_name_log_prefix_enabled=prefix)
+    told.run()
+    assert line in told.log.lines
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_a_pod_waits_for_is_told_if_it_is_wanted(task: MakeTask, told: bool) -> None:
+    nowhere = task(
+        "true",
+        node_selector={"no": "such-node"},
+        startup_timeout_seconds=2,
+        log_events_on_startup=told,
+    )
+    with pytest.raises(PodNotStarted):
+        nowhere.run()
+    assert ("The pod is pending: " in nowhere.log.text) is told
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_events_and_manifest_of_a_failed_pod_are_told_if_they_are_wanted(
+    task: MakeTask, told: bool
+) -> None:
+    failing = task(
+        cmds=["/no/such/program"], log_events_on_failure=told, log_pod_spec_on_failure=told
+    )
+    context: Any = {"ti": failing.instance}
+    failing.operator.render_template_fields(context)
+    with pytest.raises(PodFailed):
+        failing.run()
+    assert ("Event Failed: " in failing.log.text) is told
+    assert ("The pod's manifest was:" in failing.log.text) is told
+
+
+def test_a_parameter_without_effect_says_so(task: MakeTask) -> None:
+    polled = task("true", poll_interval=5)
+    polled.run()
+    assert "poll_interval has no effect: nothing is polled." in polled.log.lines
+
+
 def test_an_exit_code_can_mean_skip(task: MakeTask) -> None:
     with pytest.raises(AirflowSkipException, match="exit code 99"):
         task("exit 99", skip_on_exit_code=99).run()

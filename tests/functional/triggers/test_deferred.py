@@ -78,6 +78,15 @@ def test_it_fails_as_a_task_that_waits_itself(task: MakeTask, triggerer: Trigger
     assert failing.pods() == []
 
 
+def test_what_is_given_to_the_trigger_comes_with_its_event(
+    task: MakeTask, triggerer: Triggerer
+) -> None:
+    waiting = task("true", deferrable=True, trigger_kwargs={"mine": [1]})
+    event = triggerer.start(deferred(waiting)).event()
+    assert (event["mine"], event["status"]) == ([1], "success")
+    resumed(waiting, event)
+
+
 def test_it_is_skipped_by_its_exit_code(task: MakeTask, triggerer: Triggerer) -> None:
     skipping = task("exit 42", deferrable=True, skip_on_exit_code=42)
     event = triggerer.start(deferred(skipping)).event()

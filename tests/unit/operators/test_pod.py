@@ -89,6 +89,15 @@ def test_a_parameter_that_was_replaced_is_refused_with_what_to_write() -> None:
         KubernetesPodOperator(task_id="t", image="i", is_delete_operator_pod=False)
 
 
+def test_the_older_name_of_durable_counts_where_the_newer_is_not_given() -> None:
+    def is_durable(**given: bool) -> bool:
+        return KubernetesPodOperator(task_id="t", image="i", **given).durable  # type: ignore[arg-type]
+
+    assert is_durable()
+    assert not is_durable(reattach_on_restart=False)
+    assert is_durable(durable=True, reattach_on_restart=False)
+
+
 def test_two_templates_are_refused() -> None:
     with pytest.raises(ValueError, match="not both"):
         KubernetesPodOperator(task_id="t", pod_template_file="f", pod_template_dict={"a": 1})

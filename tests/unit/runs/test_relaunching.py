@@ -8,7 +8,9 @@ import pytest
 
 from podlift.pods.causes import Cause, Diagnosis
 from podlift.pods.plain import Manifest
+from podlift.pods.reading import read_pod
 from podlift.runs import Outcome, RunOptions
+from podlift.runs.outcome import outcome_of
 from podlift.runs.relaunching import Launch
 
 MEBIBYTE = 2**20
@@ -66,3 +68,20 @@ def test_a_name_that_is_to_be_exact_stays_as_it_is() -> None:
     assert following is not None
     assert following.manifest["metadata"]["name"] == "exactly"
     assert following.manifest["metadata"]["annotations"]["podlift.dev/launch"] == "2"
+
+
+def test_a_container_has_ended_though_its_pods_phase_does_not_say_so_yet() -> None:
+    killed = {"reason": "OOMKilled", "exitCode": 137}
+    pod = read_pod(
+        {
+            "metadata": {"name": "a-1", "namespace": "n", "uid": "u"},
+            "spec": first()["spec"],
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [{"name": "base", "state": {"terminated": killed}}],
+            },
+        }
+    )
+    found = outcome_of(pod, [], "base", gone=False)
+    assert found.ended
+    assert Launch(first(), RunOptions(memory_factor=2)).after(found) is not None
