@@ -174,8 +174,7 @@ class Keeper:
             # They help, but a role without the right to list them is no obstacle.
             logger.info("The events of pod %s cannot be read: %s", subject.pod_name, error)
             return subject
-        diagnosis = diagnose(pod, listing.items, main=BASE)
-        sentence = str(diagnosis) if diagnosis else subject.sentence
+        sentence = _more_precise(subject.sentence, pod, listing.items)
         return replace(subject, events=listing.items, sentence=sentence)
 
     async def _keep(self, subject: _Subject, file: Path) -> str:
@@ -241,6 +240,17 @@ class Keeper:
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, work, *arguments)
+
+
+def _more_precise(sentence: str, pod: Pod, events: Sequence[Event]) -> str:
+    """The verdict's sentence, with what events know in place of what the pod's status says.
+
+    Whatever else is in it stays: that it was the last pod, or what only the exit code means.
+    """
+    before, after = diagnose(pod, main=BASE), diagnose(pod, events, main=BASE)
+    if after is None:
+        return sentence
+    return str(after) if before is None else sentence.replace(str(before), str(after))
 
 
 def _ending(subject: _Subject, gap: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from podlift.exit_codes import ExitCode
 from podlift.sealing import from_variables, new_key, unseal
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def test_the_count_is_on_the_pods_and_has_an_end(make_driver: MakeDriver) -> Non
     state, info = driver.end(task)
     assert state == "failed"
     assert "deleted" in info
+    assert "This was the 2nd pod" in info
     driver.no_pods()
 
 
@@ -156,9 +158,11 @@ def test_a_key_that_was_replaced_is_read_again(driver: Driver) -> None:
     assert task.ti.task_id in unseal(from_variables(environment), [key]).decode()
 
 
-def test_a_task_that_ran_out_of_memory_gets_more(make_driver: MakeDriver) -> None:
+@pytest.mark.parametrize("end", ["tail /dev/zero", f"exit {ExitCode.OUT_OF_MEMORY}"])
+def test_a_task_that_ran_out_of_memory_gets_more(make_driver: MakeDriver, end: str) -> None:
+    """Whether the container was killed, or a process of it and the worker says so."""
     driver = make_driver(out_of_memory_factor=2, out_of_memory_ceiling="90Mi")
-    script = '[ "$LAUNCH" = 2 ] && exec sleep 60; tail /dev/zero'
+    script = f'[ "$LAUNCH" = 2 ] && exec sleep 60; {end}'
     memory = {"requests": {"memory": "20Mi"}, "limits": {"memory": "50Mi"}}
     task = driver.task(override=launches(script, resources=memory))
     driver.queue(task)
@@ -169,7 +173,10 @@ def test_a_task_that_ran_out_of_memory_gets_more(make_driver: MakeDriver) -> Non
     assert annotations["podlift.dev/memory"] == "90Mi"
     assert annotations["podlift.dev/memory-grown"] == "1"
     assert annotations["podlift.dev/replaced"] == "0"
-    assert any("50Mi" in told and "more memory" in told for told in driver.told())
+    again = " Another pod is started, with more memory."
+    [told] = [each.removesuffix(again) for each in driver.told() if each.endswith(again)]
+    assert "memory" in told
+    assert "exit code 79" not in told
 
 
 def test_memory_does_not_grow_unless_that_is_asked_for(driver: Driver) -> None:
