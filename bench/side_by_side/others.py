@@ -86,7 +86,8 @@ def _recovery(found: Found, date: str) -> str:
             several([one["adopting_seconds"] for one in each]),
             ", ".join(str(one["not_adopted"]) for one in each),
             several([one["writing_ends_seconds"] for one in each]),
-            several([one["last_end_told_after"] for one in each]),
+            ", ".join(f"{one['ends_told']:,}" for one in each),
+            _last_told(each),
             several([one["cpu"] for one in each]),
             several([one["beats"]["max"] for one in each if one["beats"]]),
         ]
@@ -94,7 +95,7 @@ def _recovery(found: Found, date: str) -> str:
     ]
     headings = [
         "", "tasks running", "s the loop stands still to adopt them", "not adopted",
-        "s to write all ends", "s from the last end written to the last told", "CPU s",
+        "s to write all ends", "ends told", "s from the last end written to the last told", "CPU s",
         "longest heartbeat ms",
     ]  # fmt: skip
     return "\n\n".join(
@@ -194,6 +195,13 @@ def _imports(found: Found, date: str) -> str:
     ]
     text = "What a DAG file pays for the import of the operator, over Airflow itself."
     return f"## Import\n\n{text}\n\n" + table(["", "ms"], rows)
+
+
+def _last_told(each: Sequence[dict[str, Any]]) -> str:
+    told = [one["last_end_told_after"] for one in each if one["last_end_told_after"] is not None]
+    missed = len(each) - len(told)
+    words = several(told) if told else ""
+    return f"{words} (not all of them: {missed} of {len(each)} times)".strip() if missed else words
 
 
 def _heard(again: dict[str, Any]) -> str:
