@@ -22,7 +22,7 @@ from bench.side_by_side.sites import Site
 
 LIFETIME = 0.5
 """Seconds that each task runs."""
-_WARMING = 10
+_WARMING = 5
 """Tasks before the measurement: what is imported and connected once is no cost of a task."""
 _PATIENCE = 300.0
 BARE = "bare client"
