@@ -184,7 +184,7 @@ def _machines_own(results: Results) -> str:
     return (
         "Beside every turn a process with nothing else in it did a piece of work of 0.05 ms fifty "
         f"times a second. It took {shown(statistics.median(found))} ms at the 99th percentile in "
-        f" the middle turn and {shown(max(found))} ms in the worst: no heartbeat can be better."
+        f"the middle turn and {shown(max(found))} ms in the worst: no heartbeat can be better."
     )
 
 

@@ -87,3 +87,13 @@ def creations(requests: Iterable[Request], since: float) -> list[float]:
         for request in requests
         if (request.verb, request.resource, request.code) == ("create", "pods", 201)
     )
+
+
+def last_deletion(requests: Iterable[Request], since: float) -> float | None:
+    """Seconds from a moment until the last pod was deleted; None when none was."""
+    moments = [
+        request.moment - since
+        for request in requests
+        if (request.verb, request.resource, request.code) == ("delete", "pods", 200)
+    ]
+    return max(moments, default=None)

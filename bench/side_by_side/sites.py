@@ -65,9 +65,10 @@ class Site:
                 yield name
         finally:
             await self.client.delete_collection(PODS, name, grace_period_seconds=0)
-            await self._emptied(name)
+            await self.emptied(name)
 
-    async def _emptied(self, namespace: str) -> None:
+    async def emptied(self, namespace: str) -> None:
+        """Wait until no pod is left."""
         async with asyncio.timeout(_EMPTY_PATIENCE):
             while True:
                 if not (await self.client.list(PODS, namespace, type=Pod)).items:

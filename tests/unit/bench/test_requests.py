@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.side_by_side.requests import Listening, by_verb, creations, read
+from bench.side_by_side.requests import Listening, by_verb, creations, last_deletion, read
 
 
 def line(stage: str, verb: str, code: int = 200, **more: Any) -> bytes:
@@ -57,3 +57,14 @@ def test_what_was_there_before_is_not_heard(tmp_path: Path) -> None:
 
 def test_without_a_log_nothing_is_counted() -> None:
     assert Listening(None).heard() is None
+
+
+def test_the_last_pod_is_gone_with_the_last_deletion_that_found_one() -> None:
+    late = "2026-11-22T10:00:09.000000Z"
+    log = [
+        line("ResponseComplete", "delete"),
+        line("ResponseComplete", "delete", 404, stageTimestamp=late),
+    ]
+    began = read(log)[0].moment - 2.0
+    assert last_deletion(read(log), began) == 2.0
+    assert last_deletion([], began) is None
