@@ -58,7 +58,7 @@ from podlift.executor.workloads import CONNECTION_TEST, TASK
 from podlift.kube.client import Client
 from podlift.kube.view import WatchEvent
 from podlift.pods.causes import Cause
-from podlift.pods.reading import Pod
+from podlift.pods.reading import Pod, is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,9 @@ class Control:
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         self.hearing.see(execution, pod)
+        # Since the server gave us this pod, the watch may have told more of it, and to nobody.
+        if not is_finished(pod):
+            self._tasks.spawn(self.errands.look_again(execution))
 
     def revive(self, execution: Execution) -> None:
         """Go on with an execution of which there is no pod: Airflow is asked to let it have one."""

@@ -25,11 +25,14 @@ from podlift.exit_codes import ExitCode
 from podlift.kube.client import Client
 from podlift.kube.errors import KubeError, NotFound
 from podlift.kube.resources import PODS
+from podlift.kube.view import WatchEvent
 from podlift.pods.building import BASE
 from podlift.pods.reading import Pod, exit_code
 
 if TYPE_CHECKING:
     from podlift.executor.control import Control
+
+_LOOKS_AT_ONCE = 16
 
 
 class Errands:
@@ -50,6 +53,7 @@ class Errands:
         self._disputes = disputes
         self._blueprints = blueprints
         self._requeuer = Requeuer(metadata, executor_id)
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     async def look_at_events(self, execution: Execution) -> None:
         """Find out what the execution's pod waits for."""
@@ -69,16 +73,23 @@ class Errands:
             if each.record.state is State.PENDING and each.record.uid and each.pod is None
         ]
         for execution in unseen:
-            uid, name = execution.record.uid, execution.pod_name
-            ask: Any = partial(self._client.get, PODS, name, execution.namespace, type=Pod)
-            try:
+            await self.look_again(execution)
+
+    async def look_again(self, execution: Execution) -> None:
+        """Ask for the execution's pod, of which something may have been told before we held it."""
+        uid, name = execution.record.uid, execution.pod_name
+        ask: Any = partial(self._client.get, PODS, name, execution.namespace, type=Pod)
+        try:
+            async with self._looks:
                 pod: Pod = await patiently(ask, f"Looking for pod {name}")
-            except KubeError as error:
-                if isinstance(error, NotFound):
-                    self._control.observe(execution, PodGone(uid))
-                continue
-            if pod.metadata.uid != uid:
+        except KubeError as error:
+            if isinstance(error, NotFound):
                 self._control.observe(execution, PodGone(uid))
+            return
+        if pod.metadata.uid == uid:
+            self._control.hearing.watched(WatchEvent("MODIFIED", pod))
+        else:
+            self._control.observe(execution, PodGone(uid))
 
     async def keep(self, execution: Execution, verdict: Verdict, again: bool) -> None:
         """Bring the log of the execution's pod to safety; ``again`` if another pod follows."""

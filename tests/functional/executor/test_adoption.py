@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from tests.functional.executor.test_busy_server import TroubledServer
 
 if TYPE_CHECKING:
+    from tests.functional.conftest import Cluster
     from tests.functional.executor.conftest import Driver, MakeDriver
 
 pytestmark = pytest.mark.functional
@@ -41,6 +48,61 @@ def test_a_running_task_goes_on_and_its_end_is_reported_by_the_next_scheduler(
     assert "exit code 3" in info
     assert "done" in second.kept_log(task)
     second.no_pods()
+
+
+class LateServer(TroubledServer):
+    """Has the cluster take a pod over at once, and says so only when it is told to."""
+
+    def __init__(self, cluster: Cluster, kubeconfig: Path) -> None:
+        super().__init__(cluster, kubeconfig)
+        self.taken, self.answer = threading.Event(), threading.Event()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method != "PATCH":
+            return await super()._handle(request)
+        headers = {"Authorization": f"Bearer {self.cluster.token}"}
+        headers["Content-Type"] = request.headers["Content-Type"]
+        url, body = self.cluster.url + request.raw_path, await request.read()
+        async with self.session.patch(url, data=body, headers=headers) as upstream:
+            pod = await upstream.read()
+        self.taken.set()
+        await asyncio.get_running_loop().run_in_executor(None, self.answer.wait, 30)
+        return web.Response(status=upstream.status, body=pod, content_type="application/json")
+
+
+@pytest.mark.parametrize("last", ["exits", "is deleted"])
+def test_an_end_between_the_takeover_and_its_answer_is_not_missed(
+    make_driver: MakeDriver, cluster: Cluster, tmp_path: Path, last: str
+) -> None:
+    first = make_driver()
+    task = first.task("trap 'exit 0' TERM; sleep 3 & wait")
+    first.queue(task)
+    name = first.pod("Running")["metadata"]["name"]
+    die(first)
+    server = LateServer(cluster, tmp_path / "late")
+    server.start()
+    try:
+        second = make_driver(config_file=server.kubeconfig)
+        assert second.executor.try_adopt_task_instances([orphan(task)]) == []
+        assert server.taken.wait(20)
+        if last == "exits":
+            second.pod("Succeeded")
+        else:
+            path = f"/api/v1/namespaces/{second.namespace}/pods/{name}?gracePeriodSeconds=0"
+            second.cluster.request("DELETE", path)
+            second.no_pods()
+        watched = time.monotonic() + 0.5
+        second.until(lambda: time.monotonic() > watched)
+        server.answer.set()
+        if last == "exits":
+            assert second.end(task) == ("success", None)
+        else:
+            second.until(lambda: second.events)
+        second.no_pods()
+    finally:
+        server.answer.set()
+        second.executor.end()
+        server.stop()
 
 
 def test_a_task_that_ended_while_nobody_looked_is_reported_too(make_driver: MakeDriver) -> None:
