@@ -118,8 +118,8 @@ def _without_cause(evidence: Evidence) -> Iterable[str]:
             continue
         if end.state != "failed":
             yield f"Task {plan.index} was to fail and is {end.state}."
-        elif not any(expected in each for each in end.mismatches):
-            yield f"Task {plan.index} failed without {expected!r}: {_said(end)}"
+        elif not any(words in each for each in end.mismatches for words in expected):
+            yield f"Task {plan.index} failed without {expected[0]!r}: {_said(end)}"
 
 
 def _said(end: TaskEnd) -> str:
@@ -130,15 +130,17 @@ def _said(end: TaskEnd) -> str:
     )
 
 
-def _cause(plan: Plan) -> str | None:
-    """A part of the sentence that a failing task must come with."""
+def _cause(plan: Plan) -> tuple[str, ...] | None:
+    """Parts of sentences; a failing task must come with one of them."""
     if plan.times >= ENDLESS:
-        return "vict"  # evicted, eviction
-    return {
+        # Evicted, eviction. If watches were cut while the pod lived, nobody has seen why it went.
+        return "vict", "The pod was deleted before it was seen to run."
+    part = {
         Work.OUT_OF_MEMORY: "memory",
         Work.BAD_IMAGE: IMPOSSIBLE_IMAGE,
         Work.NO_SECRET: SECRET.format(index=plan.index),
     }.get(plan.work)
+    return None if part is None else (part,)
 
 
 def _leaks(evidence: Evidence) -> Iterable[str]:

@@ -105,8 +105,11 @@ def test_each_scheduler_that_took_a_task_over_may_report_it() -> None:
 def test_a_task_that_is_evicted_for_ever_fails_and_says_so() -> None:
     plan = Plan(0, Work.SUCCEED, 30.0, Mishap.EVICTED, ENDLESS)
     end = TaskEnd(0, "failed", 1, "a", ("The pod was evicted.",))
-    assert judge(Evidence([plan], [end], [])) == []
-    assert judge(Evidence([plan], [replace(end, state="success")], []))[0].promise == CAUSE
+    unseen = replace(end, mismatches=("The pod was deleted before it was seen to run.",))
+    for good in (end, unseen):
+        assert judge(Evidence([plan], [good], [])) == []
+    for bad in (replace(end, state="success"), replace(end, mismatches=("It failed.",))):
+        assert judge(Evidence([plan], [bad], []))[0].promise == CAUSE
 
 
 def test_a_seed_gives_the_same_plans_and_blows() -> None:

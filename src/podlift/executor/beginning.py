@@ -24,7 +24,7 @@ from podlift.executor.state import Policy, Record, State, Trouble, Verdict
 from podlift.pods.causes import Cause
 
 _GONE_PENDING = Trouble(
-    Cause.VANISHED, "The pod was deleted before its task began.", infrastructure=True
+    Cause.VANISHED, "The pod was deleted before it was seen to run.", infrastructure=True
 )
 
 
