@@ -33,7 +33,7 @@ unit: $(READY) ## Run the tests that need no server
 functional: $(READY) ## Run the tests against the local cluster and real processes
 	tests/twice $(BIN)/pytest $(PARALLEL) -m "functional and not tools and not postgres"
 
-test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap and PostgreSQL
+test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap, PostgreSQL, Buildah and Chromium
 	PATH="$(dir $(HELM)):$$PATH" tests/twice $(BIN)/pytest $(PARALLEL) -m "tools or postgres"
 
 # What touches Airflow, with the oldest one that Podlift runs with, in an environment of its own.
