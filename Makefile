@@ -98,7 +98,7 @@ bench-executor: $(READY) ## Measure the executor beside a bare client; CLUSTER=r
 	@$(BIN)/python -m bench.executor $(if $(CLUSTER),--cluster $(CLUSTER))
 
 cluster-real: $(READY) ## Start a single-node Kubernetes built from source; prints its kubeconfig. MINOR=1.29 takes another version
-	@$(BIN)/python -m tests.real up $(if $(MINOR),--minor $(MINOR))
+	@$(BIN)/python -m tests.real $(if $(MINOR),--minor $(MINOR)) up
 
 cluster-real-down: $(READY) ## Stop it
 	@$(BIN)/python -m tests.real down

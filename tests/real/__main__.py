@@ -19,6 +19,8 @@ def main() -> int:
     parser.add_argument("line", nargs=argparse.REMAINDER, help="what to run during that time")
     parser.add_argument("--minor", help=f"Kubernetes minor version ({building.DEFAULT_MINOR})")
     arguments = parser.parse_args()
+    if arguments.line and arguments.command != "during":
+        parser.error(f"{arguments.command} takes nothing after it; options come before it")
     try:
         if arguments.command == "during":
             return _during(arguments.line, arguments.minor)
