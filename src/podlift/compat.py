@@ -431,3 +431,11 @@ async def extra_of(connection: Any) -> dict[str, Any]:
     from asgiref.sync import sync_to_async
 
     return dict(await sync_to_async(lambda: connection.extra_dejson)())
+
+
+def bundle_version(version: str) -> Any:
+    """The version of a DAG bundle as the bundle tells it: Airflow 3.3 wants more than its name."""
+    from airflow.dag_processing.bundles import base
+
+    wrapped = getattr(base, "BundleVersion", None)
+    return version if wrapped is None else wrapped(version=version)

@@ -21,6 +21,7 @@ from podlift.exit_codes import MEMORY_GROWS
 from podlift.kube.errors import KubeError
 from podlift.pods.building import BASE, BuiltPod, Groundwork, lay_ground
 from podlift.pods.checking import check_pod
+from podlift.pods.labels import BUNDLE_VERSION
 from podlift.pods.memory import give_more
 from podlift.pods.plain import Manifest
 from podlift.sealing import SealError, seal, to_variables
@@ -100,6 +101,8 @@ class Blueprints:
         base["env"] += [{"name": name, "value": value} for name, value in sealed.items()]
         annotations = built.manifest["metadata"]["annotations"]
         annotations.update(execution.annotations())
+        if facts.bundle_version:
+            annotations[BUNDLE_VERSION] = facts.bundle_version
         if execution.record.grown:
             settings = self._deployment.settings
             annotations[MEMORY] = give_more(

@@ -39,6 +39,8 @@ class Facts:
     """The task's ``executor_config``; nothing else has one."""
     trace: Mapping[str, str]
     """The trace that it is part of, as W3C headers (``traceparent``, ``tracestate``)."""
+    bundle_version: str | None = None
+    """The version of the DAG bundle with which its run began; None where DAGs have no versions."""
 
 
 def kind_of(workload: Workload) -> str:
@@ -70,6 +72,7 @@ def _task(workload: ExecuteTask, team: str) -> Facts:
         priority=ti.priority_weight,
         config=ti.executor_config or {},
         trace={str(k): str(v) for k, v in (ti.context_carrier or {}).items()},
+        bundle_version=workload.bundle_info.version,
     )
 
 
@@ -91,6 +94,7 @@ def _callback(workload: ExecuteCallback, team: str) -> Facts:
         priority=_AHEAD_OF_TASKS,
         config={},
         trace={},
+        bundle_version=workload.bundle_info.version,
     )
 
 

@@ -25,6 +25,9 @@ WORKLOAD = "podlift.dev/workload"
 """What the pod runs, where that is no task: see ``Identity.workload``."""
 TEAM = "podlift.dev/team"
 """The team of a multi-team Airflow whose executor made the pod."""
+BUNDLE_VERSION = "podlift.dev/bundle-version"
+"""Annotation: the version of the DAG bundle that the run began with, where it has one. A template
+may have it for runs that have none, and hand it to what fetches the DAGs, by the downward API."""
 
 PODLIFT = "podlift"
 

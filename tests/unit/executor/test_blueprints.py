@@ -14,6 +14,7 @@ from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.execution import Execution, execution_for
 from podlift.executor.seals import Seals
 from podlift.pods.building import BuiltPod
+from podlift.pods.labels import BUNDLE_VERSION
 from podlift.pods.plain import Manifest
 from podlift.sealing import new_key, unseal
 from podlift.settings import load_settings
@@ -30,7 +31,7 @@ class KnownKey(Seals):
         return self.text
 
 
-def execution(task_id: str, **config: Any) -> Execution:
+def execution(task_id: str, *, version: str | None = None, **config: Any) -> Execution:
     ti = TaskInstanceDTO(
         id=uuid.uuid4(),
         dag_version_id=uuid.uuid4(),
@@ -44,7 +45,7 @@ def execution(task_id: str, **config: Any) -> Execution:
         priority_weight=1,
         executor_config=config,
     )
-    bundle = BundleInfo(name="dags")
+    bundle = BundleInfo(name="dags", version=version)
     workload = ExecuteTask(
         ti=ti, dag_rel_path=Path("d.py"), token="", bundle_info=bundle, log_path="l"
     )
@@ -105,6 +106,18 @@ async def test_one_tasks_override_is_not_the_next_ones(blueprints: Blueprints) -
         for each in (execution("a"), execution("b", pod_override=override), execution("c"))
     ]
     assert images == ["first", "special", "first"]
+
+
+async def test_the_version_that_the_run_began_with_goes_over_the_templates(
+    blueprints: Blueprints, template: Path
+) -> None:
+    with template.open("a") as file:
+        file.write("metadata: {annotations: {podlift.dev/bundle-version: main}}\n")
+    found = [
+        (await blueprints.build(each)).manifest["metadata"]["annotations"][BUNDLE_VERSION]
+        for each in (execution("a"), execution("b", version="4f9c"), execution("c"))
+    ]
+    assert found == ["main", "4f9c", "main"]
 
 
 async def test_a_template_that_changes_counts_for_the_next_pod(
