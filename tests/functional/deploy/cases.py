@@ -68,8 +68,13 @@ CASES: dict[str, dict[str, Any]] = {
                 "enabled": True,
                 "repo": "https://git.example/data/dags.git",
                 "credentialsSecret": "token",
-                "rev": "0123abcd",
+                "rev": "0123456789abcdef0123456789abcdef01234567",
             }
+        }
+    },
+    "DAGs from Git with runs that are not pinned": {
+        "dags": {
+            "gitSync": {"enabled": True, "repo": "https://git.example/d.git", "pinRuns": False}
         }
     },
     "DAGs from Airflow's Git bundle": {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +17,7 @@ from tests.functional.deploy.conftest import Render
 
 from podlift.commands.doctor.rights import RIGHTS
 from podlift.pods.building import lay_ground
-from podlift.pods.labels import Identity, labels_of
+from podlift.pods.labels import BUNDLE_VERSION, Identity, labels_of
 from podlift.sealing import seal, unseal
 from podlift.settings import options
 
@@ -246,3 +248,37 @@ def test_git_sync_is_ready_before_airflow_is(render: Render) -> None:
     once = containers_of(pods["ConfigMap/airflow-pod-template"])[0]
     assert {"name": "GITSYNC_ONE_TIME", "value": "true"} in once["env"]
     assert "restartPolicy" not in once
+
+
+_PINNED = {"fieldRef": {"fieldPath": f"metadata.annotations['{BUNDLE_VERSION}']"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "pinned"),
+    [
+        ({}, True),
+        ({"dags": {"gitSync": {"pinRuns": False}}}, False),
+        ({"dagProcessor": {"dagBundleConfigList": [{"name": "a", "classpath": "b.C"}]}}, False),
+        ({"config": {"dag_processor": {"dag_bundle_config_list": "[]"}}}, False),
+    ],
+)
+def test_a_task_fetches_what_its_run_began_with_where_airflow_knows_it(
+    render: Render, values: dict[str, Any], pinned: bool
+) -> None:
+    sync = {"enabled": True, "repo": "https://git.example/d.git", "branch": "b", "subPath": "s"}
+    sync |= values.get("dags", {}).get("gitSync", {})
+    objects = render({**values, "dags": {"gitSync": sync}})
+    (task,) = [pod for name, pod in pods_of(objects) if name == "ConfigMap/airflow-pod-template"]
+    variables = {each["name"]: each for each in containers_of(task)[0]["env"]}
+    assert (variables["GITSYNC_REF"].get("valueFrom") == _PINNED) is pinned
+    annotations = task["metadata"].get("annotations", {})
+    assert annotations.get(BUNDLE_VERSION) == ("b" if pinned else None)
+    bundles = _config(objects).get("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", "")
+    assert ("GitSyncDagBundle" in bundles) is pinned
+
+
+def test_airflow_takes_the_bundle_of_what_git_sync_brings(render: Render) -> None:
+    config = _config(render(CASES["DAGs from Git by SSH"]))
+    (bundle,) = json.loads(config["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    made = resolve_name(bundle["classpath"])(name=bundle["name"], **bundle["kwargs"])
+    assert str(made.path) == config["AIRFLOW__CORE__DAGS_FOLDER"]

@@ -32,6 +32,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "is for https://",
     ),
     ({"dags": {"gitSync": GIT | {"sshKeySecret": "a"}}}, "use credentialsSecret"),
+    ({"dags": {"gitSync": GIT | {"rev": "4f9c2d1"}}}, "is the beginning of a commit's hash"),
     (
         {"dags": {"persistence": {"enabled": True, "accessMode": "ReadWriteOnce"}}},
         "dags.persistence.accessMode is ReadWriteOnce",

@@ -54,6 +54,9 @@ dags.gitSync.enabled and dags.persistence.enabled are two ways to bring the DAGs
 dags.gitSync.repo is empty: say which repository holds the DAGs.
 {{- else }}
 {{- $ssh := not (or (hasPrefix "https://" $sync.repo) (hasPrefix "http://" $sync.repo) (hasPrefix "file://" $sync.repo)) }}
+{{- if and (regexMatch "^[0-9a-f]{7,39}$" $sync.rev) (regexMatch "[a-f]" $sync.rev) (regexMatch "[0-9]" $sync.rev) }}
+dags.gitSync.rev {{ $sync.rev }} is the beginning of a commit's hash, and Git servers give out commits by the whole hash only: `git rev-parse {{ $sync.rev }}` tells it.
+{{- end }}
 {{- if and $ssh $sync.credentialsSecret }}
 dags.gitSync.repo {{ $sync.repo }} is reached by SSH, and dags.gitSync.credentialsSecret is for https://: use sshKeySecret.
 {{- end }}

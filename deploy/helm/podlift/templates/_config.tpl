@@ -36,6 +36,11 @@ podlift:
 {{- with .Values.dagProcessor.dagBundleConfigList }}
 dag_processor:
   dag_bundle_config_list: {{ toJson . | quote }}
+{{- else }}
+{{- if eq "true" (include "podlift.pinsRuns" .) }}
+dag_processor:
+  dag_bundle_config_list: {{ include "podlift.syncedBundle" . | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 

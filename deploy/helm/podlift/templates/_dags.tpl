@@ -13,6 +13,31 @@
 {{- end -}}
 {{- end }}
 
+{{/* What git-sync follows. */}}
+{{- define "podlift.gitRef" -}}
+{{- .Values.dags.gitSync.rev | default .Values.dags.gitSync.branch -}}
+{{- end }}
+
+{{/* Whether a run's tasks get the commit with which it began: then Airflow is told of commits. Whoever
+     has bundles of his own may have versions of another repository. */}}
+{{- define "podlift.pinsRuns" -}}
+{{- $sync := .Values.dags.gitSync -}}
+{{- $bundles := or .Values.dagProcessor.dagBundleConfigList (hasKey (.Values.config.dag_processor | default dict) "dag_bundle_config_list") -}}
+{{- and $sync.enabled $sync.pinRuns (empty $bundles) -}}
+{{- end }}
+
+{{/* The bundle of that. Its name is what Airflow calls the DAGs of a folder. */}}
+{{- define "podlift.syncedBundle" -}}
+{{- list (dict
+  "name" "dags-folder"
+  "classpath" "podlift.bundles.GitSyncDagBundle"
+  "kwargs" (dict
+    "link" (printf "%s/repo" (include "podlift.dagsMountPath" .))
+    "subdir" .Values.dags.gitSync.subPath
+    "refresh_interval" 10
+  )) | toJson -}}
+{{- end }}
+
 {{- define "podlift.dagsMounts" -}}
 {{- if .Values.dags.persistence.enabled }}
 - name: dags
@@ -62,7 +87,13 @@
   {{- end }}
   env:
     - {name: GITSYNC_REPO, value: {{ .repo | quote }}}
-    - {name: GITSYNC_REF, value: {{ .rev | default .branch | quote }}}
+    {{- if and $.once (eq "true" (include "podlift.pinsRuns" $.root)) }}
+    # The executor writes there what the run began with; the template says what to fetch for the others.
+    - name: GITSYNC_REF
+      valueFrom: {fieldRef: {fieldPath: "metadata.annotations['podlift.dev/bundle-version']"}}
+    {{- else }}
+    - {name: GITSYNC_REF, value: {{ include "podlift.gitRef" $.root | quote }}}
+    {{- end }}
     - {name: GITSYNC_DEPTH, value: {{ .depth | quote }}}
     - {name: GITSYNC_SUBMODULES, value: {{ .submodules | quote }}}
     - {name: GITSYNC_ROOT, value: /git}
@@ -74,6 +105,8 @@
     - {name: GITSYNC_ONE_TIME, value: "true"}
     {{- else }}
     - {name: GITSYNC_PERIOD, value: {{ .period | quote }}}
+    # What is being read must not vanish when the branch goes on.
+    - {name: GITSYNC_STALE_WORKTREE_TIMEOUT, value: {{ .keepRevisions | quote }}}
     - {name: GITSYNC_HTTP_BIND, value: ":1234"}
     {{- end }}
     {{- if .sshKeySecret }}
