@@ -89,12 +89,20 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 - name: wait-for-migrations
   image: {{ include "podlift.airflowImage" .root }}
   imagePullPolicy: {{ .root.Values.images.airflow.pullPolicy }}
-  args: [airflow, db, check-migrations, --migration-wait-timeout={{ .root.Values.images.migrationsWaitTimeout }}]
+  {{- $seconds := .root.Values.images.migrationsWaitTimeout }}
+  command: [python, /etc/podlift/wait.py, {{ $seconds | quote }}, airflow, db, check-migrations, --migration-wait-timeout={{ $seconds }}]
   {{- include "podlift.airflowEnvironment" (dict "root" .root "needs" (list "database")) | nindent 2 }}
   resources: {{- toYaml .values.resources | nindent 4 }}
   securityContext: {{- include "podlift.containerSecurity" (dict "readOnly" true "override" .values.securityContexts.container) | nindent 4 }}
-  volumeMounts: {{- include "podlift.airflowMounts" .root | nindent 4 }}
+  volumeMounts:
+    {{- include "podlift.filesMount" . | nindent 4 }}
+    {{- include "podlift.airflowMounts" .root | nindent 4 }}
 {{- end }}
+{{- end }}
+
+{{/* The chart's own programs. */}}
+{{- define "podlift.filesMount" -}}
+- {name: airflow-cfg, mountPath: /etc/podlift, readOnly: true}
 {{- end }}
 
 {{/* envFrom and env. Takes root, needs, values (of the component), more (further variables). */}}
