@@ -36,14 +36,16 @@ print((time.perf_counter() - began) * 1000)
 """
 
 
-def cost_of(module: str, python: str = sys.executable) -> float:
-    """Milliseconds that the import takes, in the environment of that Python."""
+def cost_of(module: str) -> float:
+    """Milliseconds that the import takes at best."""
+    return min(once(module) for _ in range(_PROCESSES))
+
+
+def once(module: str, python: str = sys.executable) -> float:
+    """Milliseconds of one import in a fresh process, in the environment of that Python."""
     command = [python, "-c", _CODE.format(module)]
-    found = []
-    for _ in range(_PROCESSES):
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found.append(float(done.stdout.splitlines()[-1]))
-    return min(found)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
 
 
 def main() -> None:

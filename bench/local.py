@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import Unmeasured
+from bench import Unmeasured, meets
 from bench import cluster_figures as cluster
 from bench.bed import local_cluster
 from bench.demo_figures import seconds_of_the_demo
@@ -30,9 +30,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        return (self.at_least is None or self.value >= self.at_least) and (
-            self.at_most is None or self.value <= self.at_most
-        )
+        return meets(self.value, self.at_least, self.at_most)
 
     @property
     def goal(self) -> str:

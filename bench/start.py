@@ -84,7 +84,7 @@ class Bed:
         (folder / "dags").mkdir()
         (folder / "dags" / "work.py").write_text(DAG)
         self._environment = {
-            **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+            **{name: value for name, value in os.environ.items() if not _of_this_shell(name)},
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -123,6 +123,11 @@ class Bed:
             timeout=_PATIENCE,
             check=False,
         )
+
+
+def _of_this_shell(variable: str) -> bool:
+    """Settings of another Airflow, and the wish that nothing is compiled for good."""
+    return "AIRFLOW" in variable or variable == "PYTHONDONTWRITEBYTECODE"
 
 
 def measure(pairs: int) -> tuple[dict[str, list[Start]], dict[str, int]]:

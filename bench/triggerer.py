@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,48 +72,65 @@ ENDED = status(
 )
 
 
-async def for_all(client: Client, namespace: str, number: int, body: dict[str, Any]) -> None:
-    """Write a status to all pods, some at a time."""
+async def for_all(
+    client: Client, namespace: str, numbers: Iterable[int], body: dict[str, Any]
+) -> None:
+    """Write a status to pods, some at a time."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def write(name: str) -> None:
         async with places:
             await client.patch(PODS, name, namespace, body, how=Patch.MERGE, subresource="status")
 
-    await asyncio.gather(*(write(f"bench-{each}") for each in range(number)))
+    await asyncio.gather(*(write(f"bench-{each}") for each in numbers))
 
 
 async def measure(
-    kind: str, client: Client, kubeconfig: Path, number: int, folders: Sequence[str]
-) -> dict[str, float]:
-    """One triggerer's figures, with pods of its own."""
+    kind: str, client: Client, kubeconfig: Path, number: int, folders: Sequence[str], parts: int
+) -> dict[str, Any]:
+    """One triggerer's figures, with pods of its own, which end one part after the other."""
+    if number % parts:
+        raise Unmeasured(f"{number} pods cannot end in {parts} equal parts")
     async with namespace_in(kubeconfig) as namespace:
         for each in range(number):
             await client.create(PODS, pod(each, namespace), namespace)
-        await for_all(client, namespace, number, RUNNING)
+        await for_all(client, namespace, range(number), RUNNING)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bench.triggerer_run", kind, str(kubeconfig), namespace),
+            *(sys.executable, "-m", "bench.triggerer_run"),
+            *(kind, str(kubeconfig), namespace, str(parts)),
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": ":".join(folders)},
         )
         try:
             figures = await _line(process)
-            began = time.monotonic()
-            await for_all(client, namespace, number, ENDED)
-            written = time.monotonic() - began
-            figures |= await _line(process)
-            return figures | {"written": written, "ends": time.monotonic() - began}
+            size = number // parts
+            figures["parts"] = [
+                await _ends(client, namespace, range(first, first + size), process)
+                for first in range(0, number, size)
+            ]
+            return figures
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
 
 
-async def _line(process: asyncio.subprocess.Process) -> dict[str, float]:
+async def _ends(
+    client: Client, namespace: str, part: Sequence[int], process: asyncio.subprocess.Process
+) -> dict[str, Any]:
+    """Let some pods end, until the last of them is told."""
+    began = time.monotonic()
+    await for_all(client, namespace, part, ENDED)
+    written = time.monotonic() - began
+    told = await _line(process)
+    return {**told, "pods": len(part), "written": written, "ends": time.monotonic() - began}
+
+
+async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None
     while line := await asyncio.wait_for(process.stdout.readline(), _SECONDS):
         if line.startswith(b"{"):  # else it is Airflow that logs
-            found: dict[str, float] = json.loads(line)
+            found: dict[str, Any] = json.loads(line)
             return found
     raise Unmeasured("the triggerer's process ended before it said anything")
 
@@ -121,13 +138,14 @@ async def _line(process: asyncio.subprocess.Process) -> dict[str, float]:
 async def main(number: int, folders: Sequence[str]) -> None:
     async with local_cluster() as bed:
         for kind in ("podlift", "standard") if folders else ("podlift",):
-            found = await measure(kind, bed.client, bed.kubeconfig, number, folders)
+            found = await measure(kind, bed.client, bed.kubeconfig, number, folders, 1)
+            (cpu,), (ends,) = found["cpu"], found["parts"]
             print(
                 f"{kind:9} {found['waiting']:5.0f} pods waited for: "
-                f"{found['cpu'] * 100:6.2f} % of a core, {found['memory'] / 2**20:6.1f} MiB; "
-                f"{found['succeeded']:.0f} ends told {found['ends']:.1f} s after the first was "
-                f"written ({found['written']:.1f} s to write all), "
-                f"{found['cpu_of_ends'] / number * 1000:.2f} ms of CPU each",
+                f"{cpu * 100:6.2f} % of a core, {found['memory'] / 2**20:6.1f} MiB; "
+                f"{ends['succeeded']:.0f} ends told {ends['ends']:.1f} s after the first was "
+                f"written ({ends['written']:.1f} s to write all), "
+                f"{ends['cpu'] / number * 1000:.2f} ms of CPU each",
                 flush=True,
             )
 

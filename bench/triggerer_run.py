@@ -1,9 +1,10 @@
 """A process that waits for many pods as a triggerer does: one event loop, one task per trigger.
 
-    python -m bench.triggerer_run podlift|standard KUBECONFIG NAMESPACE
+    python -m bench.triggerer_run podlift|standard KUBECONFIG NAMESPACE PARTS
 
 It reads the pods' names from the namespace, and says on standard output, as a line of JSON each,
-what waiting costs and what the end of all pods did.
+what waiting costs, taken as often as there are parts, and what the ends of each part of the pods
+did.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import yaml
 from podlift.kube import PODS, Client, load_connection
 
 _SETTLE = 20.0
-_STEADY = 30.0
+_STEADY = 20.0
+"""Seconds, in as many windows as there are parts."""
 
 
 def podlift_trigger(pod: dict[str, Any], kubeconfig: Path) -> Any:
@@ -55,7 +57,7 @@ def standard_trigger(pod: dict[str, Any], kubeconfig: Path) -> Any:
     )
 
 
-async def main(kind: str, kubeconfig: Path, namespace: str) -> None:
+async def main(kind: str, kubeconfig: Path, namespace: str, parts: int) -> None:
     make = podlift_trigger if kind == "podlift" else standard_trigger
     async with Client(await load_connection(kubeconfig), request_timeout=120) as client:
         pods = (await client.list(PODS, namespace)).items
@@ -64,15 +66,23 @@ async def main(kind: str, kubeconfig: Path, namespace: str) -> None:
     before = process.memory_info().rss
     waiting = [asyncio.create_task(_event_of(make(pod, kubeconfig))) for pod in pods]
     await asyncio.sleep(_SETTLE)
-    cpu, began = _cpu(process), time.monotonic()
-    await asyncio.sleep(_STEADY)
-    steady = (_cpu(process) - cpu) / (time.monotonic() - began)
+    steady = [await _steady(process, _STEADY / parts) for _ in range(parts)]
     memory = process.memory_info().rss - before
     _say(waiting=sum(not each.done() for each in waiting), cpu=steady, memory=memory)
-    cpu = _cpu(process)
-    events = await asyncio.gather(*waiting)
-    done = sum(event["status"] == "success" for event in events)
-    _say(succeeded=done, cpu_of_ends=_cpu(process) - cpu, peak=process.memory_info().rss - before)
+    cpu, done = _cpu(process), 0
+    for number, event in enumerate(asyncio.as_completed(waiting), 1):
+        done += (await event)["status"] == "success"
+        if number % (len(pods) // parts) == 0:
+            peak = process.memory_info().rss - before
+            _say(succeeded=done, cpu=_cpu(process) - cpu, peak=peak)
+            cpu = _cpu(process)
+
+
+async def _steady(process: psutil.Process, seconds: float) -> float:
+    """CPU seconds a second."""
+    cpu, began = _cpu(process), time.monotonic()
+    await asyncio.sleep(seconds)
+    return (_cpu(process) - cpu) / (time.monotonic() - began)
 
 
 async def _event_of(trigger: Any) -> Any:
@@ -86,9 +96,9 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _say(**figures: float) -> None:
+def _say(**figures: float | list[float]) -> None:
     print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from bench import Unmeasured
 from bench.side_by_side.contenders import ROOT, STANDARD_PYTHON
-from bench.side_by_side.report import report
+from bench.side_by_side.report import PAIRS, report
 from bench.side_by_side.results import Results
 from bench.side_by_side.running import PARTS, QUICK, Plan, run
 from bench.side_by_side.sites import site
-from bench.side_by_side.writing import read, write
+from bench.side_by_side.writing import read, show_in, write
 
 _REPORTS = ROOT / "docs" / "benchmarks"
 
@@ -25,10 +25,11 @@ _REPORTS = ROOT / "docs" / "benchmarks"
 def main() -> int:
     """Measures and writes; the exit code is 1 when something could not be measured."""
     arguments = _arguments()
-    date = arguments.date
     if arguments.render:
-        print(write(read(arguments.render), arguments.output or arguments.render.parent, date))
+        date = arguments.date or arguments.render.stem
+        _keep(read(arguments.render), arguments.output or arguments.render.parent, date)
         return 0
+    date = arguments.date or time.strftime("%Y-%m-%d")
     try:
         results = asyncio.run(_measure(arguments.cluster, _plan(arguments)))
     except Unmeasured as error:
@@ -40,8 +41,16 @@ def main() -> int:
     if arguments.quick and arguments.output is None:
         print(report(results, date))
     else:
-        print(write(results, arguments.output or _REPORTS, date))
+        _keep(results, arguments.output or _REPORTS, date)
     return 1 if results.unmeasured else 0
+
+
+def _keep(results: Results, folder: Path, date: str) -> None:
+    """Write the report; one that is a proof, and among the others, is shown in the README, too."""
+    print(write(results, folder, date))
+    if folder.resolve() == _REPORTS and len(results.rounds) >= PAIRS:
+        show_in(ROOT / "README.md", _REPORTS, results, date)
+        print(ROOT / "README.md")
 
 
 async def _measure(cluster: str, plan: Plan) -> Results:
@@ -72,8 +81,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     asked = {
         "pairs": arguments.pairs,
         "tasks": arguments.tasks,
-        "others": arguments.others,
         "parts": arguments.only,
+        "minutes": arguments.minutes,
         "alive": arguments.alive,
         "standard_alive": arguments.standard_alive,
     }
@@ -92,9 +101,13 @@ def _arguments() -> argparse.Namespace:
         help="real: kube-apiserver, etcd, kube-scheduler and KWOK, built with Go; "
         "local: Podlift's own, which needs nothing",
     )
-    parser.add_argument("--pairs", type=_count, help="rounds, of which 5 make a proof")
+    parser.add_argument(
+        "--pairs", type=_count, help="rounds, and times of what is measured beside; 5 make a proof"
+    )
     parser.add_argument("--tasks", type=_count, help="tasks of a round")
-    parser.add_argument("--others", type=_count, help="times of what is measured beside")
+    parser.add_argument(
+        "--minutes", type=_count, help="leave out parts that would not end within so many"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to measure")
     parser.add_argument(
         "--podlift-only", action="store_true", help="measure without the standard executor"
@@ -108,7 +121,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, help=f"folder ({_REPORTS.relative_to(ROOT)})")
     parser.add_argument("--render", type=Path, metavar="JSON", help="only write a report anew")
-    parser.add_argument("--date", default=time.strftime("%Y-%m-%d"), help=argparse.SUPPRESS)
+    parser.add_argument("--date", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

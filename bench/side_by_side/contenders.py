@@ -100,15 +100,15 @@ _ONCE, _OFTEN = "a heartbeat a second", "flat out"
 PODLIFT = _podlift(_ONCE, SCHEDULERS_PACE)
 PODLIFT_FLAT_OUT = _podlift(_OFTEN, FLAT_OUT)
 STANDARD_BEST = _standard("tuned best", _OFTEN, FLAT_OUT, 30.0)
-STANDARD_DEFAULT = _standard("at its defaults", _ONCE, SCHEDULERS_PACE, 12.0)
+STANDARD_DEFAULT = _standard("at its defaults", _ONCE, SCHEDULERS_PACE, 10.0)
 
 ALL = (
     PODLIFT,
     PODLIFT_FLAT_OUT,
     STANDARD_DEFAULT,
-    _standard("at its defaults", _OFTEN, FLAT_OUT, 12.0),
-    _standard("as documented", _ONCE, SCHEDULERS_PACE, 15.0),
-    _standard("as documented", _OFTEN, FLAT_OUT, 12.0),
+    _standard("at its defaults", _OFTEN, FLAT_OUT, 10.0),
+    _standard("as documented", _ONCE, SCHEDULERS_PACE, 10.0),
+    _standard("as documented", _OFTEN, FLAT_OUT, 10.0),
     _standard("tuned best", _ONCE, SCHEDULERS_PACE, 30.0),
     STANDARD_BEST,
 )

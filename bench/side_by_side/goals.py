@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench import meets
 from bench.side_by_side.contenders import PODLIFT, PODLIFT_FLAT_OUT
 from bench.side_by_side.results import BARE, Results, Turn, asked, beat, cpu, rate
-from bench.side_by_side.spread import Spread, shown, spread
+from bench.side_by_side.spread import Spread, cell, shown, spread
 from bench.side_by_side.tables import table
 
 
@@ -23,10 +24,7 @@ class Goal:
     @property
     def met(self) -> bool:
         """Whether the middle keeps to the bound."""
-        middle = self.measured.middle
-        return (self.at_least is None or middle >= self.at_least) and (
-            self.at_most is None or middle <= self.at_most
-        )
+        return meets(self.measured.middle, self.at_least, self.at_most)
 
     def row(self) -> list[str]:
         """In words."""
@@ -35,13 +33,13 @@ class Goal:
             if self.at_least is not None
             else f"at most {shown(self.at_most or 0.0)}"
         )
-        return [self.sentence, bound, shown(self.measured.middle), "yes" if self.met else "**no**"]
+        return [self.sentence, bound, cell(self.measured), "met" if self.met else "**missed**"]
 
 
 def goals_table(results: Results) -> str:
     """The goals that this run says something about; empty when there is none."""
     rows = [goal.row() for goal in goals(results)]
-    return table(["", "goal", "measured", "met"], rows) if rows else ""
+    return table(["", "goal", "measured", ""], rows) if rows else ""
 
 
 def goals(results: Results) -> Iterator[Goal]:

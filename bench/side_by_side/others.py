@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.side_by_side import plots
-from bench.side_by_side.spread import ratios, shown, spread
+from bench.side_by_side.recovery import HEARING
+from bench.side_by_side.scale import EVENTS
+from bench.side_by_side.spread import cell, ratios, shown, spread
 from bench.side_by_side.tables import table
 
 Found = Sequence[dict[str, Any]]
@@ -14,10 +16,7 @@ Found = Sequence[dict[str, Any]]
 
 def several(figures: Sequence[float]) -> str:
     """The middle, with the least and the greatest of more than one."""
-    found = spread(figures)
-    if found.count == 1:
-        return shown(found.middle)
-    return f"{shown(found.middle)} ({shown(found.least)} to {shown(found.most)})"
+    return cell(spread(figures))
 
 
 def _scale(found: Found, date: str) -> str:
@@ -26,8 +25,8 @@ def _scale(found: Found, date: str) -> str:
             each["name"],
             f"{step['alive']:,}",
             _beats(step["idle_beats"]),
-            _beats(step["event_beats"]),
-            f"{step['event_cpu'] * 1e6:.0f}",
+            _middle_beats(step["events"]),
+            several([events["cpu"] * 1e6 for events in step["events"]]),
             f"{step['idle_cpu'] * 100:.1f}",
             shown(step["added_megabytes"]),
             shown(step["grown_in"]),
@@ -35,28 +34,19 @@ def _scale(found: Found, date: str) -> str:
         for each in found
         for step in each["steps"]
     ]
-    relists = [
-        [
-            each["name"],
-            f"{again['alive']:,}",
-            _heard(again),
-            shown(again["cpu"]),
-            _beats(again["beats"]),
-        ]
-        for each in found
-        if (again := each.get("relist"))
-    ]
     headings = [
-        "", "pods", "heartbeat when idle, p50 / p99 / max ms", "during 1,000 events",
+        "", "pods", "heartbeat when idle, p50 / p99 / max ms", f"during {EVENTS} events",
         "CPU µs an event", "CPU % when idle", "MB added", "s to have them run",
     ]  # fmt: skip
     parts = [
         "## With many pods alive",
         "An event is a change of one pod that tells the executor nothing new. It should cost the "
-        "same however many pods there are.",
+        f"same however many pods there are. {EVENTS} events are taken several times at each size, "
+        "the rest once: to have so many pods takes minutes.",
         f"![CPU for an event]({date}-scale.svg)",
         table(headings, rows),
     ]
+    relists = [_list_anew(each) for each in found if each.get("relists")]
     if relists:
         headings = ["", "pods", "s until an end is told", "CPU s", "heartbeat p50 / p99 / max ms"]
         parts += [
@@ -69,65 +59,118 @@ def _scale(found: Found, date: str) -> str:
     return "\n\n".join(parts)
 
 
+def _list_anew(each: dict[str, Any]) -> list[str]:
+    times = each["relists"]
+    return [
+        each["name"],
+        f"{times[0]['alive']:,}",
+        _all_of([again["seconds"] for again in times], times[0]["patience"]),
+        several([again["cpu"] for again in times]),
+        _middle_beats(times),
+    ]
+
+
 def scale_plot(found: Found) -> str:
     """CPU for an event, over the pods alive."""
     series: dict[str, Sequence[tuple[float, float]]] = {
-        each["name"]: [(step["alive"], step["event_cpu"] * 1e6) for step in each["steps"]]
-        for each in found
+        each["name"]: [(step["alive"], _event(step)) for step in each["steps"]] for each in found
     }
     return plots.lines("CPU for an event", "µs", "pods alive", series)
 
 
+def _event(step: dict[str, Any]) -> float:
+    return spread([events["cpu"] for events in step["events"]]).middle * 1e6
+
+
 def _recovery(found: Found, date: str) -> str:
+    sides = _by_name(found)
     rows = [
         [
             name,
-            f"{each[0]['tasks']:,}",
+            str(len(each)),
+            several([one["starting_seconds"] for one in each]),
             several([one["adopting_seconds"] for one in each]),
             ", ".join(str(one["not_adopted"]) for one in each),
-            several([one["writing_ends_seconds"] for one in each]),
-            ", ".join(f"{one['ends_told']:,}" for one in each),
-            _last_told(each),
-            several([one["cpu"] for one in each]),
-            several([one["beats"]["max"] for one in each if one["beats"]]),
+            _all_of([one["recovered_after"] for one in each], HEARING),
+            several([_cpu_of(one) for one in each]),
         ]
-        for name, each in _by_name(found)
+        for name, each in sides
     ]
     headings = [
-        "", "tasks running", "s the loop stands still to adopt them", "not adopted",
-        "s to write all ends", "ends told", "s from the last end written to the last told", "CPU s",
-        "longest heartbeat ms",
+        "", "times", "s to start", "s the loop stands still to adopt", "not adopted",
+        "s from the start until the ends of a few are told", "CPU s of adopting and that",
     ]  # fmt: skip
-    return "\n\n".join(
-        [
-            "## After SIGKILL",
-            "A scheduler's process is killed while its tasks run. A second one starts, is asked to "
-            "adopt them as Airflow asks, and then all of them end.",
-            table(headings, rows),
-        ]
-    )
+    alls = [(name, one["all"]) for name, each in sides for one in each if "all" in one]
+    parts = [
+        "## After SIGKILL",
+        f"With {found[0]['tasks']:,} tasks running a scheduler's process and all that it started "
+        "are killed. The next one starts, is asked to adopt the tasks as Airflow asks, and a few "
+        "of them end; then it is killed, too. Both executors in turns, each with its own tasks.",
+        table(headings, rows),
+    ]
+    if len(sides) == 2:
+        ours, theirs = ([one["adopting_seconds"] for one in each] for _, each in sides)
+        if len(ours) == len(theirs):
+            parts.append(
+                "Podlift holds the loop up for "
+                f"{several(ratios(ours, theirs))} of the time, pair by pair."
+            )
+    if alls:
+        parts += [
+            "In the end all that are left end at once, once for each:",
+            table(
+                ["", "end", "told", "s to write them", "s from the last written to the last told",
+                 "CPU s", "longest heartbeat ms"],
+                [_end_of_all(name, one) for name, one in alls],
+            ),
+        ]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _cpu_of(one: dict[str, Any]) -> float:
+    return float(one["adopting_cpu"] + one["few"]["cpu"])
+
+
+def _end_of_all(name: str, one: dict[str, Any]) -> list[str]:
+    return [
+        name,
+        f"{one['ended']:,}",
+        f"{one['told']:,}",
+        shown(one["writing_seconds"]),
+        _all_of([one["last_told_after"]], HEARING),
+        shown(one["cpu"]),
+        shown(one["beats"]["max"]) if one["beats"] else "",
+    ]
 
 
 def _waiting(found: Found, date: str) -> str:
-    rows = []
-    for kind in ("podlift", "standard"):
-        each = [one[kind] for one in found]
-        number = found[0]["pods"]
-        rows.append(
-            [
-                kind,
-                several([one["cpu"] * 100 for one in each]),
-                several([one["memory"] / 2**20 for one in each]),
-                several([one["written"] for one in each]),
-                several([one["ends"] for one in each]),
-                several([one["cpu_of_ends"] / number * 1e3 for one in each]),
-            ]
-        )
+    (one,) = found
+    parts = {kind: one[kind]["parts"] for kind in ("podlift", "standard")}
+    rows = [
+        [
+            kind,
+            several([cpu * 100 for cpu in one[kind]["cpu"]]),
+            shown(one[kind]["memory"] / 2**20),
+            several([part["written"] for part in each]),
+            several([part["ends"] for part in each]),
+            several([part["cpu"] / part["pods"] * 1e3 for part in each]),
+        ]
+        for kind, each in parts.items()
+    ]
+    count = parts["podlift"][0]["pods"]
     headings = [
-        "", "CPU % of a core while nothing happens", "MB of all triggers", "s to write all ends",
-        "s until the last end is told", "CPU ms an end",
+        "", "CPU % of a core while nothing happens", "MB of all triggers",
+        f"s to write {count} ends", "s until the last of them is told", "CPU ms an end",
     ]  # fmt: skip
-    return f"## A triggerer with {found[0]['pods']:,} deferred pods\n\n" + table(headings, rows)
+    costs = ([part["cpu"] for part in each] for each in parts.values())
+    text = (
+        f"Triggers with their pods' ends, {count} ends at a time, one triggerer's process for "
+        "each: CPU is taken in several stretches of that process, memory once. An end costs "
+        f"Podlift's trigger {several(ratios(*costs))} of the standard one's CPU."
+    )
+    return f"## A triggerer with {one['pods']:,} deferred pods\n\n{text}\n\n" + table(
+        headings, rows
+    )
 
 
 def _start(found: Found, date: str) -> str:
@@ -186,33 +229,37 @@ def _whole(found: Found, date: str) -> str:
 
 
 def _imports(found: Found, date: str) -> str:
+    (one,) = found
     rows = [
-        [name, several([each[kind] for each in found])]
-        for kind, name in (
-            ("podlift", "`podlift.operators`"),
-            ("standard", "the standard operator"),
-        )
+        ["`podlift.operators`", several(one["podlift"])],
+        ["the standard operator", several(one["standard"])],
+        ["ratio, pair by pair", several(ratios(one["podlift"], one["standard"]))],
     ]
     text = "What a DAG file pays for the import of the operator, over Airflow itself."
     return f"## Import\n\n{text}\n\n" + table(["", "ms"], rows)
 
 
-def _last_told(each: Sequence[dict[str, Any]]) -> str:
-    told = [one["last_end_told_after"] for one in each if one["last_end_told_after"] is not None]
-    missed = len(each) - len(told)
+def _all_of(seconds: Sequence[float | None], patience: float) -> str:
+    """The middle, and how often it took longer than anybody waited."""
+    told = [each for each in seconds if each is not None]
+    missed = len(seconds) - len(told)
     words = several(told) if told else ""
-    return f"{words} (not all of them: {missed} of {len(each)} times)".strip() if missed else words
-
-
-def _heard(again: dict[str, Any]) -> str:
-    if again["seconds"] is None:
-        return f"not within {again['patience']:.0f}"
-    return shown(again["seconds"])
+    late = f"(not within {patience:.0f}: {missed} of {len(seconds)} times)" if missed else ""
+    return f"{words} {late}".strip()
 
 
 def _by_name(found: Found) -> list[tuple[str, list[dict[str, Any]]]]:
     names = dict.fromkeys(each["name"] for each in found)
     return [(name, [each for each in found if each["name"] == name]) for name in names]
+
+
+def _middle_beats(times: Sequence[dict[str, Any]]) -> str:
+    """Of each figure the middle of several times, and the longest of all."""
+    found = [each["beats"] for each in times if each["beats"]]
+    if not found:
+        return ""
+    middle = {which: spread([beats[which] for beats in found]).middle for which in ("p50", "p99")}
+    return _beats({**middle, "max": max(beats["max"] for beats in found)})
 
 
 def _beats(beats: dict[str, float]) -> str:

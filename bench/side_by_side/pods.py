@@ -38,6 +38,15 @@ async def until_running(client: Client, namespace: str, count: int, patience: fl
         await asyncio.sleep(min(10.0, max(0.2, missing / 200)))
 
 
+async def until_gone(client: Client, namespace: str, pods: Iterable[str], patience: float) -> None:
+    """Wait until none of these pods is left, or for as long as there is patience."""
+    sought, began = set(pods), time.monotonic()
+    while sought.intersection(await names(client, namespace)):
+        if time.monotonic() - began > patience:
+            return
+        await asyncio.sleep(0.2)
+
+
 async def touch(client: Client, namespace: str, pods: Iterable[str], count: int) -> None:
     """Change an annotation so many times, of one pod after the other."""
     each = itertools.islice(itertools.cycle(list(pods)), count)

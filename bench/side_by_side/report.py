@@ -28,7 +28,7 @@ from bench.side_by_side.results import (
     server_cpu,
     too_wide,
 )
-from bench.side_by_side.spread import TOO_WIDE, Spread, shown
+from bench.side_by_side.spread import TOO_WIDE, Spread, cell, shown
 from bench.side_by_side.tables import table
 
 PAIRS = 5
@@ -44,7 +44,7 @@ def report(results: Results, date: str) -> str:
     if results.rounds:
         parts += [
             "## In short",
-            _in_short(results),
+            in_short(results),
             f"![Tasks a second]({date}-throughput.svg)",
             f"![The longest heartbeat]({date}-heartbeats.svg)",
             "### Podlift's goals, for two cores",
@@ -83,6 +83,23 @@ def pictures(results: Results) -> dict[str, str]:
     return found
 
 
+def readme_block(results: Results, folder: str, date: str) -> str:
+    """What the README shows of a report that is in a folder."""
+    cores = results.facts.get("processor", "").partition(" cores")[0]
+    return "\n\n".join(
+        [
+            "## Figures",
+            f"Podlift and the standard executor on the same kube-apiserver, etcd and "
+            f"kube-scheduler, with simulated nodes, all on {cores} cores, in turns: "
+            f"{results.tasks} tasks that run half a second each; the middle of "
+            f"{len(results.rounds)} rounds, with the least and the greatest.",
+            in_short(results),
+            f"![Tasks finished a second]({folder}/{date}-throughput.svg)",
+            f"[The whole report]({folder}/{date}.md). `make bench` makes one on your machine.",
+        ]
+    )
+
+
 def _introduction(results: Results) -> str:
     return (
         "Podlift's executor and the standard one (apache-airflow-providers-cncf-kubernetes "
@@ -111,7 +128,8 @@ def _warnings(results: Results) -> Iterator[str]:
         )
 
 
-def _in_short(results: Results) -> str:
+def in_short(results: Results) -> str:
+    """The table of those that matter most, and the ratios between them."""
     bound = results.ratio(PODLIFT_FLAT_OUT.name, BARE, rate)
     columns: list[tuple[str, str]] = [
         ("Podlift, out of the box", PODLIFT.name),
@@ -119,13 +137,13 @@ def _in_short(results: Results) -> str:
         ("standard, tuned best", STANDARD_BEST.name),
     ]
     rows = [
-        ["tasks a second", *(_cell(results.spread(name, rate)) for _, name in columns)],
-        ["CPU for each task, ms", *(_cell(results.spread(name, cpu)) for _, name in columns)],
+        ["tasks a second", *(cell(results.spread(name, rate)) for _, name in columns)],
+        ["CPU for each task, ms", *(cell(results.spread(name, cpu)) for _, name in columns)],
         *(
-            [f"heartbeat {which}, ms", *(_cell(results.spread(n, beat(which))) for _, n in columns)]
+            [f"heartbeat {which}, ms", *(cell(results.spread(n, beat(which))) for _, n in columns)]
             for which in ("p50", "p99", "max")
         ),
-        ["memory, MB", *(_cell(results.spread(name, memory)) for _, name in columns)],
+        ["memory, MB", *(cell(results.spread(name, memory)) for _, name in columns)],
     ]
     text = [table(["", *(heading for heading, _ in columns)], rows)]
     if bound is not None:
@@ -134,7 +152,7 @@ def _in_short(results: Results) -> str:
             "creates, watches and deletes the same pods with nothing but aiohttp and msgspec."
         )
     text += [
-        f"Podlift out of the box does {_cell(faster)} times as many tasks as the {name}."
+        f"Podlift out of the box does {cell(faster)} times as many tasks as the {name}."
         for name in (STANDARD_DEFAULT.name, STANDARD_BEST.name)
         if (faster := results.ratio(PODLIFT.name, name, rate)) is not None
     ]
@@ -158,9 +176,9 @@ def _throughput(results: Results) -> str:
         rows.append(
             [
                 name,
-                _cell(results.spread(name, rate)),
+                cell(results.spread(name, rate)),
                 f"{of_bound.middle:.0%}" if of_bound else "",
-                _cell(results.spread(name, cpu)),
+                cell(results.spread(name, cpu)),
                 _middle(results.spread(name, server_cpu)),
                 " / ".join(_middle(each) for each in beats if each),
                 _middle(results.spread(name, memory)),
@@ -238,7 +256,7 @@ def _settings(results: Results) -> str:
         "For all: no bound on parallel tasks (`[core] parallelism`), an SQLite database, logs that "
         "are there already. For the standard executor no row of a task is looked up before its pod "
         "is created, which spares it a query for each. Flat out means a pause of 10 ms between two "
-        "heartbeats. A turn ends after 12 to 60 seconds also when not all tasks have ended; the "
+        "heartbeats. A turn ends after 10 to 60 seconds also when not all tasks have ended; the "
         "rate is then that of those which have."
     )
     rows = [[name, words] for name, words in results.settings.items()]
@@ -262,14 +280,6 @@ def _colour(name: str) -> str:
     if name == BARE:
         return plots.BOUND
     return plots.OURS if name.startswith("Podlift") else plots.THEIRS
-
-
-def _cell(found: Spread | None) -> str:
-    if found is None:
-        return ""
-    if found.count == 1:
-        return shown(found.middle)
-    return f"{shown(found.middle)} ({shown(found.least)} to {shown(found.most)})"
 
 
 def _middle(found: Spread | None) -> str:

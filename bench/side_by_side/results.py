@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,16 @@ def asked(turn: Turn) -> dict[str, float]:
 
 
 def too_wide(results: Results) -> Sequence[str]:
-    """The contenders whose rates lie further apart than they should."""
-    found = {name: results.spread(name, rate) for name in results.contenders()}
-    return [name for name, each in found.items() if each is not None and each.too_wide]
+    """What lies further apart than it should, of the figures that a busy machine spoils."""
+    return [name for name, figures in _spoilt(results) if figures and spread(figures).too_wide]
+
+
+def _spoilt(results: Results) -> Iterator[tuple[str, Sequence[float]]]:
+    for name in results.contenders():
+        yield name, results.each(name, rate)
+    for one in results.others.get("start", ()):
+        for side in (side for side in one if side != "name"):
+            yield f"the start of {side} worker", [start["seconds"] for start in one[side]]
+    for one in results.others.get("imports", ()):
+        for side in (side for side in one if side != "name"):
+            yield f"the import of {side}", one[side]

@@ -16,17 +16,21 @@ from bench.side_by_side.playing import Player, player
 from bench.side_by_side.sites import Site
 
 _HOUR = 3600.0
-_TOUCHES = 1000
+EVENTS = 500
+"""Changes of pods of which the cost is taken once."""
 _IDLE = 5.0
-_SETTLING = 2.0
+_SETTLING = 1.0
 _GROWING = 600.0
-_HEARING = 120.0
+_HEARING = 60.0
 
 
 async def curve(
-    site: Site, contender: Contender, sizes: Sequence[int], database: Path
+    site: Site, contender: Contender, sizes: Sequence[int], times: int, database: Path
 ) -> dict[str, Any]:
-    """Have more and more tasks running, and measure at each size; a list anew at the last."""
+    """Have more and more tasks running, and measure at each size; a list anew at the last.
+
+    Events and the list anew are measured several times each.
+    """
     async with (
         site.namespace() as namespace,
         player(site, contender, namespace, database, lifetime=_HOUR) as scheduler,
@@ -37,35 +41,48 @@ async def curve(
             await scheduler.ask("queue", count=size - made, first=made)
             made = size
             grown = await pods.until_running(site.client, namespace, size, _GROWING)
-            step = await _step(site, scheduler, namespace)
+            step = await _step(site, scheduler, namespace, times)
             step |= {"alive": size, "grown_in": grown}
             step["added_megabytes"] = step["megabytes"] - empty
             steps.append(step)
         found: dict[str, Any] = {"steps": steps}
         if site.forget_history is not None:
-            found["relist"] = await _list_anew(site, scheduler, namespace, made)
+            found["relists"] = []
+            for number in range(times):
+                again = await _list_anew(site, scheduler, namespace, made - number)
+                found["relists"].append(again)
+                if again["seconds"] is None:  # it would be waited for in vain each time
+                    break
         return found
 
 
-async def _step(site: Site, scheduler: Player, namespace: str) -> dict[str, Any]:
+async def _step(site: Site, scheduler: Player, namespace: str, times: int) -> dict[str, Any]:
     there = await pods.names(site.client, namespace)
     await asyncio.sleep(_SETTLING)
     await scheduler.ask("report")
     await asyncio.sleep(_IDLE)
     idle = await scheduler.ask("report")
-    began = time.monotonic()
-    await pods.touch(site.client, namespace, there, _TOUCHES)
-    await asyncio.sleep(_SETTLING)
-    took = time.monotonic() - began
-    busy = await scheduler.ask("report")
     idle_cpu = sum(idle["cpu"].values()) / _IDLE
+    events = [await _events(site, scheduler, namespace, there, idle_cpu) for _ in range(times)]
     return {
         "idle_cpu": idle_cpu,
         "idle_beats": idle["beats"],
-        "event_cpu": max(0.0, sum(busy["cpu"].values()) - idle_cpu * took) / _TOUCHES,
-        "event_beats": busy["beats"],
-        "megabytes": busy["megabytes"],
+        "events": events,
+        "megabytes": (await scheduler.ask("report"))["megabytes"],
     }
+
+
+async def _events(
+    site: Site, scheduler: Player, namespace: str, there: Sequence[str], idle_cpu: float
+) -> dict[str, Any]:
+    """What each of some changes costs beyond what the time costs in which nothing happens."""
+    began = time.monotonic()
+    await pods.touch(site.client, namespace, there, EVENTS)
+    await asyncio.sleep(_SETTLING)
+    took = time.monotonic() - began
+    busy = await scheduler.ask("report")
+    more = sum(busy["cpu"].values()) - idle_cpu * took
+    return {"cpu": max(0.0, more) / EVENTS, "beats": busy["beats"]}
 
 
 async def _list_anew(site: Site, scheduler: Player, namespace: str, alive: int) -> dict[str, Any]:

@@ -120,6 +120,10 @@ class Driver:
         left = self._executor.try_adopt_task_instances(orphans)
         return {"seconds": time.perf_counter() - began, "not_adopted": len(left)}
 
+    def ended_tasks(self) -> dict[str, Any]:
+        """Which tasks are known to have ended."""
+        return {"names": sorted(key.task_id for key in self._ended)}
+
     def report(self) -> dict[str, Any]:
         """Heartbeats in milliseconds and CPU seconds since the last time, and memory now."""
         now = cpu_by_process()

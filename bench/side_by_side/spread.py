@@ -54,3 +54,12 @@ def shown(value: float) -> str:
     if abs(value) >= 0.995:
         return f"{value:.2f}"
     return f"{value:.2g}"
+
+
+def cell(found: Spread | None) -> str:
+    """The middle, with the least and the greatest of more than one; empty for nothing."""
+    if found is None:
+        return ""
+    if found.count == 1:
+        return shown(found.middle)
+    return f"{shown(found.middle)} ({shown(found.least)} to {shown(found.most)})"

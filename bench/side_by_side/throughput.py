@@ -22,8 +22,9 @@ from bench.side_by_side.sites import Site
 
 LIFETIME = 0.5
 """Seconds that each task runs."""
-_WARMING = 5
-"""Tasks before the measurement: what is imported and connected once is no cost of a task."""
+_WARMING = 2
+"""Tasks before the measurement: what is imported and connected once is no cost of a task. At the
+standard executor's defaults each takes a second."""
 _PATIENCE = 300.0
 BARE = "bare client"
 

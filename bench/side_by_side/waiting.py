@@ -10,7 +10,7 @@ from bench.side_by_side.sites import Site
 from bench.triggerer import measure
 
 
-async def waiting(site: Site, pods: int) -> dict[str, Any]:
+async def waiting(site: Site, pods: int, parts: int) -> dict[str, Any]:
     """Podlift's trigger, then the standard one, each with pods of its own."""
     # Both run with our Python and our way to the pods; the standard one's packages come first.
     packages = list(STANDARD_PYTHON.parents[1].glob("lib/python*/site-packages"))
@@ -18,5 +18,5 @@ async def waiting(site: Site, pods: int) -> dict[str, Any]:
         raise Unmeasured(f"there are no packages in {STANDARD_PYTHON.parents[1]}")
     found = {}
     for kind, folders in (("podlift", []), ("standard", [str(packages[0])])):
-        found[kind] = await measure(kind, site.client, site.kubeconfig, pods, folders)
+        found[kind] = await measure(kind, site.client, site.kubeconfig, pods, folders, parts)
     return {"pods": pods, **found}
