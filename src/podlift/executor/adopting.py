@@ -22,6 +22,7 @@ from podlift.executor.execution import (
 from podlift.executor.inheriting import INHERITED_PODS, inherited
 from podlift.executor.messages import Adopt, Dropped, Notice, Orphan, Revoke
 from podlift.executor.metadata import Metadata
+from podlift.executor.observations import FoundQueued
 from podlift.executor.patience import patiently
 from podlift.executor.state import Again, Record, State, Verdict
 from podlift.exit_codes import ExitCode
@@ -144,6 +145,9 @@ class Adopter:
             self._notify(Dropped(orphan.number, orphan.key))
             return
         self._control.adopt(execution_of(orphan.number, orphan.key, pod), pod)
+        held = self._control.holder_of(pod)
+        if orphan.queued and held is not None and held is self._control.latest(orphan.ti_id):
+            self._control.observe(held, FoundQueued())
         if self._under_way.pop(orphan.number, None) is None:  # taken back in the meantime
             self._control.revoke(Revoke(orphan.ti_id))
 

@@ -137,7 +137,9 @@ class Control:
         """Go on with an execution that another scheduler began, or that we have already."""
         known = self._executions.get(execution.id)
         if known is not None:
-            known.number = max(known.number, execution.number)
+            last = self._latest.get(execution.ti_id, known)  # another one may have followed already
+            last = last.successor or last
+            last.number = max(last.number, execution.number)
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         self.hearing.see(execution, pod)

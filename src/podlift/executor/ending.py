@@ -10,7 +10,15 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from podlift.executor.effects import Create, Delete, Effect, Forget, KeepLog, Report, Requeue, Tell
-from podlift.executor.observations import LogKept, PodGone, PodSeen, Requeued, Revoked, Tick
+from podlift.executor.observations import (
+    FoundQueued,
+    LogKept,
+    PodGone,
+    PodSeen,
+    Requeued,
+    Revoked,
+    Tick,
+)
 from podlift.executor.state import Again, Policy, Record, State, Trouble, Verdict
 from podlift.pods.causes import Cause
 
@@ -20,6 +28,7 @@ _GONE_RUNNING = Trouble(
     Cause.VANISHED, "The pod was deleted while its task was running.", infrastructure=True
 )
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+_DEFERRED = "The task was deferred or rescheduled in that pod, and has been queued again."
 _UNEXPLAINED = Trouble(Cause.UNREPORTED, "The pod ended without an exit code of its task.")
 
 
@@ -47,6 +56,18 @@ def cut_off(record: Record, _: PodGone, policy: Policy) -> Step:
     return end(record, False, policy)
 
 
+# Taken over
+
+
+def doubt(record: Record, _: FoundQueued, policy: Policy) -> Step:
+    return replace(record, maybe_former=True), []
+
+
+def doubt_success(record: Record, found: FoundQueued, policy: Policy) -> Step:
+    success = record.verdict is not None and record.verdict.success
+    return (replace(record, again=Again.GO_ON) if success else record), []
+
+
 # The task's container has ended, or never will begin
 
 
@@ -54,7 +75,8 @@ def end(record: Record, success: bool, policy: Policy) -> Step:
     """Nothing of the task runs in this pod any more."""
     record = replace(record, ended=True)
     if success:
-        return judge(record, Verdict(True))
+        again = Again.GO_ON if record.maybe_former else Again.NO
+        return judge(replace(record, again=again), Verdict(True))
     trouble = record.trouble or _UNEXPLAINED
     record = replace(record, again=_again(record, trouble, policy))
     sentence = trouble.sentence
@@ -112,6 +134,9 @@ def requeued(record: Record, answer: Requeued, policy: Policy) -> Step:
             record = replace(record, grown=record.grown + 1)
         case Again.BEGIN:
             why = f"{why} It gets one."
+        case Again.GO_ON:
+            why = f"{_DEFERRED} It gets another pod."
+            record = replace(record, replaced=0, grown=0)
         case _:
             why = f"{why} Another pod is started."
             record = replace(record, replaced=record.replaced + 1)
@@ -130,6 +155,7 @@ def create_next(record: Record) -> Step:
         lost=frozenset(),
         verdict=None,
         again=Again.NO,
+        maybe_former=False,
         ended=False,
         trouble=None,
         told=frozenset(),

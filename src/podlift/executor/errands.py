@@ -106,14 +106,15 @@ class Errands:
         if code == ExitCode.REFUSED and await self._disputes.give_way(execution):
             return
         since = uptime()
-        # What never had a pod, as far as we know, runs in one that came after we looked for it.
-        podless = execution.record.again is Again.BEGIN
-        answer = await self._requeuer.ask(execution, launch, unless_running=podless)
+        # What never had a pod, as far as we know, or had one in which it was deferred, runs in one
+        # that came after we looked for it.
+        elsewhere = execution.record.again in (Again.BEGIN, Again.GO_ON)
+        answer = await self._requeuer.ask(execution, launch, unless_running=elsewhere)
         if answer is Answer.RUNS:
             if await self._disputes.give_way(execution, adopting=True):
                 return
             answer = await self._requeuer.ask(execution, launch)
-        if answer is Answer.TAKEN:
+        if answer is Answer.TAKEN and execution.record.again is not Again.GO_ON:
             self._control.release(execution)
             return
         if answer is Answer.DONE:

@@ -82,6 +82,10 @@ class DeleteRefused(msgspec.Struct, frozen=True, gc=False):
     sentence: str
 
 
+class FoundQueued(msgspec.Struct, frozen=True, gc=False):
+    """Airflow had the task queued when it gave it to us, with this pod that another one made."""
+
+
 class Revoked(msgspec.Struct, frozen=True, gc=False):
     """The scheduler takes the task back."""
 
@@ -107,6 +111,7 @@ Observation: TypeAlias = (
     | LogKept
     | Requeued
     | DeleteRefused
+    | FoundQueued
     | Revoked
     | Released
     | Tick

@@ -44,6 +44,8 @@ class Again(Enum):
     """The infrastructure took the pod away."""
     BEGIN = "begin"
     """There was none: a scheduler ended before it had created one. Nothing was taken away."""
+    GO_ON = "go on"
+    """The pod did its part; the task may have been deferred, and queued again for the rest."""
     GROW = "grow"
     """It ran out of memory, and the next one gets more."""
 
@@ -93,6 +95,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict | None = None
     again: Again = Again.NO
     """Whether another pod follows once the log of the one that ended is safe."""
+    maybe_former: bool = False
+    """Airflow had the task queued when the pod was taken over: the task may have been deferred in
+    it, and the pod be about to end. Then its success is not the task's."""
     ended: bool = False
     """The task's container has run for the last time in this pod, or never will."""
     trouble: Trouble | None = None

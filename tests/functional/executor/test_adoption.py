@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from tests.functional.executor.schedulers import left_behind
 from tests.functional.executor.test_busy_server import TroubledServer
 
 if TYPE_CHECKING:
@@ -188,3 +189,43 @@ def test_a_task_queued_by_another_scheduler_waits_for_the_pod_that_is_still_ther
     log = other.kept_log(first)
     assert log.index("first") < log.index("second")
     other.no_pods()
+
+
+def resumed(driver: Driver, task: Any) -> None:
+    """A worker has deferred the task, and Airflow has queued it again; the pod has not ended."""
+    driver.database.set(str(task.ti.id), state="queued", next_method="execute_complete")
+
+
+@pytest.mark.parametrize("holder", ["another scheduler", "the same one"])
+def test_a_pod_in_which_a_task_was_deferred_is_not_taken_for_the_one_that_goes_on_with_it(
+    make_driver: MakeDriver, holder: str
+) -> None:
+    # Somebody queued the task again, and died before there was a pod for it.
+    one = make_driver(job_id=7)
+    task = one.task("sleep 2; echo one part")
+    one.queue(task)
+    one.pod("Running")
+    resumed(one, task)
+    if holder == "another scheduler":
+        die(one)
+        one = make_driver(job_id=8)
+    assert one.executor.try_adopt_task_instances([left_behind(task, "queued")]) == []
+    assert one.end(task) == ("success", None)
+    assert one.every_log().count("one part") == 2
+    assert any("deferred" in each for each in one.told())
+    one.no_pods()
+    assert len(one.ends(task)) == 1
+
+
+def test_a_task_that_began_and_ended_after_its_takeover_has_ended(make_driver: MakeDriver) -> None:
+    first = make_driver(job_id=7)
+    task = first.task("sleep 2; echo once")
+    first.queue(task)
+    first.pod("Running")
+    die(first)
+    second = make_driver(job_id=8)
+    assert second.executor.try_adopt_task_instances([left_behind(task, "queued")]) == []
+    second.database.set(str(task.ti.id), state="success", queued_by_job_id=8)
+    assert second.end(task) == ("success", None)
+    assert second.every_log().count("once") == 1
+    second.no_pods()

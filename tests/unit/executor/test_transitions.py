@@ -27,6 +27,7 @@ from podlift.executor.observations import (
     CreateDelayed,
     CreateRefused,
     DeleteRefused,
+    FoundQueued,
     LogKept,
     NameTaken,
     Observation,
@@ -446,6 +447,40 @@ def test_what_another_scheduler_took_over_is_let_go() -> None:
     assert life.reports == []
 
 
+ENDED_WELL = PodSeen("a", 2.0, started=True, exit_code=0)
+
+
+@pytest.mark.parametrize("seen", [(FoundQueued(), ENDED_WELL), (ENDED_WELL, FoundQueued())])
+def test_the_success_of_a_pod_that_was_taken_over_while_its_task_was_queued_is_doubted(
+    seen: tuple[Observation, ...],
+) -> None:
+    life = running().see(*seen, LogKept(""))
+    assert life.done(Requeue) == [Requeue(2, "")]
+    assert life.reports == []
+    life.see(Requeued(True))
+    assert life.done(Delete) == [Delete("a")]
+    assert life.done(Create) == [Create(2)]
+    life.see(CreateBegun(), Created("b"), PodSeen("b", 3.0, True, 0, True), LogKept(""))
+    assert life.reports == [Verdict(True)]
+
+
+def test_a_doubted_success_that_airflow_knows_of_is_reported() -> None:
+    life = running().see(FoundQueued(), ENDED_WELL, LogKept(""), Requeued(False))
+    assert life.reports == [Verdict(True)]
+    assert life.done(Create) == []
+
+
+def test_a_task_that_goes_on_in_another_pod_has_lost_none() -> None:
+    life = pending(replaced=2).see(FoundQueued(), ENDED_WELL, LogKept(""), Requeued(True))
+    assert life.record.replaced == 0
+
+
+def test_a_failure_is_believed_also_after_a_takeover() -> None:
+    failure = PodSeen("a", 2.0, True, 3, True, trouble=failed(3))
+    life = running().see(FoundQueued(), failure, LogKept("exit code 3"))
+    assert life.reports == [Verdict(False, "exit code 3", "failed")]
+
+
 UIDS = st.sampled_from(["a", "b"])
 TIMES = st.floats(0, 1000)
 troubles = st.builds(
@@ -477,6 +512,7 @@ observations: st.SearchStrategy[Observation] = st.one_of(
     st.builds(LogKept, st.just("kept")),
     st.builds(Requeued, st.booleans()),
     st.builds(DeleteRefused, st.just("forbidden")),
+    st.just(FoundQueued()),
     st.just(Revoked()),
     st.just(Released()),
     st.builds(Tick, TIMES),
