@@ -77,11 +77,14 @@ class Start:
 
 
 class Bed:
-    """An Airflow home with one DAG, and an execution API to answer it."""
+    """An Airflow home with one DAG, and an execution API to answer it.
 
-    def __init__(self, folder: Path, api: ExecutionApi) -> None:
+    ``sources`` are taken instead of the Podlift that is installed.
+    """
+
+    def __init__(self, folder: Path, api: ExecutionApi, sources: Path | None = None) -> None:
         self._output = folder / "first-line.json"
-        (folder / "dags").mkdir()
+        (folder / "dags").mkdir(parents=True)
         (folder / "dags" / "work.py").write_text(DAG)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not _of_this_shell(name)},
@@ -90,6 +93,7 @@ class Bed:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api.url,
             "BENCH_OUTPUT": str(self._output),
+            **({"PYTHONPATH": str(sources)} if sources else {}),
         }
 
     def start(self, side: str) -> Start:

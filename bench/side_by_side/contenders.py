@@ -34,6 +34,8 @@ class Contender:
     """Ids of two schedulers' jobs."""
     words: str = ""
     """The settings, to be read by people."""
+    sources: Path | None = None
+    """Whose package is taken instead of the one that is installed."""
 
     @property
     def is_podlift(self) -> bool:

@@ -108,7 +108,7 @@ async def player(
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
-                env=environment(),
+                env={**environment(), **_instead(contender)},
                 start_new_session=True,
                 preexec_fn=end_with_parent,
                 limit=2**24,
@@ -120,6 +120,10 @@ async def player(
         finally:
             found.kill()
             await found.gone()
+
+
+def _instead(contender: Contender) -> Mapping[str, str]:
+    return {"PYTHONPATH": str(contender.sources)} if contender.sources else {}
 
 
 def environment() -> Mapping[str, str]:
