@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "podlift"
-_SECONDS = 300
+_SECONDS = 600
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 They stand in for those of the registries, which tests cannot pull from: Airflow's official image
 with Podlift in it, PostgreSQL's, git-sync's. Each takes the variables and arguments that the chart
-gives to the real one. Every one of them runs as whichever user it is told to.
+gives to the real one. Every one of them runs as whichever user it is told to. git-sync is played by
+a script, unless the variable GIT_SYNC names the program itself.
 """
 
 from __future__ import annotations
@@ -205,11 +206,13 @@ def _shell() -> Path:
 
 
 def _programs() -> Path:
-    def fill(root: Path) -> None:
-        for name in ("git-sync", "git-server"):
-            add(root, _PROGRAMS / name, Path(f"/usr/local/bin/{name}"))
+    git_sync = Path(os.environ.get("GIT_SYNC") or _PROGRAMS / "git-sync")
 
-    return layer("programs", of_files(_PROGRAMS), fill)
+    def fill(root: Path) -> None:
+        add(root, git_sync, Path("/usr/local/bin/git-sync"))
+        add(root, _PROGRAMS / "git-server", Path("/usr/local/bin/git-server"))
+
+    return layer("programs", of_files(_PROGRAMS, git_sync), fill)
 
 
 def _fill_git(root: Path) -> None:

@@ -14,6 +14,7 @@ from tests.install.images import Loaded
 from tests.install.rest import Rest
 
 RELEASE = "airflow"
+OLDER = "0.0.1"
 _SMALL = {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}
 _PATIENT = {"periodSeconds": 10, "timeoutSeconds": 60, "failureThreshold": 30}
 _SECONDS = 120.0
@@ -27,12 +28,18 @@ class Installation:
     images: Loaded
     folder: Path
 
-    def apply(self, **values: Any) -> None:
+    def apply(self, chart: Path = CHART, **values: Any) -> None:
         """Install it with these values, or upgrade it to them and no others."""
         file = self.folder / "values.yaml"
         file.write_text(yaml.safe_dump({**common_values(self.images), **values}))
-        self.commands.helm("upgrade", "--install", RELEASE, CHART, f"--values={file}")
+        self.commands.helm("upgrade", "--install", RELEASE, chart, f"--values={file}")
         ready(self.commands)
+
+    def older_chart(self) -> Path:
+        """The chart as if it were of an older version."""
+        versions = (f"--version={OLDER}", f"--app-version={OLDER}")
+        self.commands.helm("package", CHART, *versions, f"--destination={self.folder}")
+        return self.folder / f"podlift-{OLDER}.tgz"
 
     def rest(self) -> Rest:
         """Its Airflow."""

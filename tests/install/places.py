@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from tests.real.paths import RUN
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 GIT, S3 = "git", "s3"
-GIT_URL = "ssh://git@git:2222/tmp/dags.git"
 READY = "/tmp/keys/sshd_config"
 """The last file that the Git server writes before it serves."""
-S3_URL = "http://s3:7070"
+GIT_USER, GIT_TOKEN = "airflow", "only-for-tests"
 BUCKET = "logs"
 S3_KEY, S3_SECRET = "airflow", "only-for-tests"
 _VOLUMES = RUN / "volumes"
+_WORK = ("git", "-C", "/tmp/work")
 
 
 def namespace(name: str) -> dict[str, Any]:
@@ -70,16 +71,60 @@ def _volume(namespace: str, claim: str) -> dict[str, Any]:
     }
 
 
-def git_server(images: Loaded, *ways: str) -> list[dict[str, Any]]:
-    """A repository that has the DAG under these names; who may read it has the key in ``dags-key``.
+@dataclass(frozen=True)
+class Git:
+    """A Git server in a namespace, and what it takes to be let in."""
+
+    namespace: str
+    ways: tuple[str, ...]
+    """Names under which its repository has the DAG; a commit for each, in this order."""
+    user: tuple[str, str] = field(default_factory=lambda: _key())
+    host: tuple[str, str] = field(default_factory=lambda: _key())
+
+    @property
+    def ssh(self) -> str:
+        """The repository by SSH."""
+        return f"ssh://git@{GIT}.{self.namespace}:2222/tmp/dags.git"
+
+    @property
+    def http(self) -> str:
+        """The repository by HTTP."""
+        return f"http://{GIT}.{self.namespace}:8080/cgi-bin/git/dags.git"
+
+    @property
+    def known_hosts(self) -> str:
+        """The line by which ssh knows it."""
+        return f"[{GIT}.{self.namespace}]:2222 {self.host[1]}"
+
+
+def git_token() -> dict[str, Any]:
+    """The Secret ``dags-token``, in the form that the chart takes for HTTP."""
+    return _secret("dags-token", GITSYNC_USERNAME=GIT_USER, GITSYNC_PASSWORD=GIT_TOKEN)
+
+
+def commits(commands: Commands) -> list[str]:
+    """The hashes of the repository's commits, the oldest first."""
+    return commands.kubectl("exec", GIT, "--", *_WORK, "rev-list", "--reverse", "main").split()
+
+
+def push(commands: Commands, way: str, old: str, new: str) -> None:
+    """Change words of a DAG in the repository."""
+    file = f"/tmp/work/dags/{way}.py"
+    commands.kubectl("exec", GIT, "--", "sed", "-i", f"s/{old}/{new}/", file)
+    commands.kubectl("exec", GIT, "--", *_WORK, "commit", "--quiet", "--all", "--message=Change")
+    commands.kubectl("exec", GIT, "--", *_WORK, "push", "--quiet", "origin", "main")
+
+
+def git_server(images: Loaded, git: Git) -> list[dict[str, Any]]:
+    """The server, and who may read there: by the key in ``dags-key`` or the ``dags-token``.
 
     The Secret ``dags-key`` is in the form that the chart takes, ``dags-connection`` in Airflow's.
     """
-    user, host = _key(), _key()
-    files = {f"{way}.py": DAG.read_text() for way in ways}
+    user, host = git.user, git.host
+    files = {f"{way}.py": DAG.read_text() for way in git.ways}
     connection = {
         "conn_type": "git",
-        "host": GIT_URL,
+        "host": git.ssh,
         "extra": {"private_key": user[0], "strict_host_key_checking": "no"},
     }
     mounts: list[dict[str, Any]] = [
@@ -95,7 +140,8 @@ def git_server(images: Loaded, *ways: str) -> list[dict[str, Any]]:
     return [
         _secret("dags-key", gitSshKey=user[0]),
         _secret("dags-connection", connection=json.dumps(connection)),
-        _secret("git-server", public=user[1], host=host[0]),
+        git_token(),
+        _secret("git-server", public=user[1], host=host[0], token=f"{GIT_USER}:{GIT_TOKEN}"),
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -104,18 +150,24 @@ def git_server(images: Loaded, *ways: str) -> list[dict[str, Any]]:
         },
         # Not by a connection: sshd starts a process for each, before it knows who is there.
         _pod(GIT, images.git_server, {"exec": {"command": ["test", "-e", READY]}}, mounts, volumes),
-        _service(GIT, 2222),
+        _service(GIT, 2222, 8080),
     ]
 
 
-def s3_server(images: Loaded) -> list[dict[str, Any]]:
-    """An S3 server with a bucket for logs, and Airflow's connection to it in ``s3-connection``."""
+def s3_connection(namespace: str) -> dict[str, Any]:
+    """The Secret ``s3-connection``: Airflow's connection to the S3 server of a namespace."""
+    url = f"http://{S3}.{namespace}:7070"
     connection = {
         "conn_type": "aws",
         "login": S3_KEY,
         "password": S3_SECRET,
-        "extra": {"endpoint_url": S3_URL, "region_name": "us-east-1"},
+        "extra": {"endpoint_url": url, "region_name": "us-east-1"},
     }
+    return _secret("s3-connection", connection=json.dumps(connection))
+
+
+def s3_server(images: Loaded) -> list[dict[str, Any]]:
+    """An S3 server with a bucket for logs."""
     arguments = ["--access", S3_KEY, "--secret", S3_SECRET, "--port", ":7070", "posix", "/data"]
     mounts = [{"name": "data", "mountPath": "/data"}, {"name": "bucket", "mountPath": "/data/logs"}]
     volumes: list[dict[str, Any]] = [
@@ -123,7 +175,6 @@ def s3_server(images: Loaded) -> list[dict[str, Any]]:
         {"name": "bucket", "emptyDir": {}},
     ]
     return [
-        _secret("s3-connection", connection=json.dumps(connection)),
         _pod(S3, images.s3, {"tcpSocket": {"port": 7070}}, mounts, volumes, arguments),
         _service(S3, 7070),
     ]
@@ -153,12 +204,13 @@ def _secret(name: str, **entries: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": entries}
 
 
-def _service(name: str, port: int) -> dict[str, Any]:
+def _service(name: str, *ports: int) -> dict[str, Any]:
+    listed = [{"name": f"port-{port}", "port": port} for port in ports]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": {"tests": name}, "ports": [{"port": port}]},
+        "spec": {"selector": {"tests": name}, "ports": listed},
     }
 
 

@@ -36,15 +36,30 @@ class Rest:
         self._until(lambda: self.state(dag, run) in _ENDED, f"{dag} does not end")
         return self.state(dag, run)
 
+    def again(self, dag: str, run: str) -> str:
+        """Run all tasks of a run once more, to its end; gives the run's state."""
+        body = {"dag_run_id": run, "dry_run": False, "only_failed": False}
+        status, answer = self._ask("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
+        assert status == 200, answer
+        self._until(lambda: self.state(dag, run) in _ENDED, f"{dag} does not end again")
+        return self.state(dag, run)
+
+    def other_version(self, dag: str, old: str) -> str:
+        """Wait until the DAG is of another version of its bundle; gives that."""
+        path = f"/api/v2/dags/{dag}"
+        self._until(
+            lambda: self._ask("GET", path)[1]["bundle_version"] != old, f"{dag} stays at {old}"
+        )
+        return str(self._ask("GET", path)[1]["bundle_version"])
+
     def state(self, dag: str, run: str) -> str:
         """How a run is, or ended."""
         return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{quote(run)}")[1].get("state"))
 
-    def log(self, dag: str, run: str, task: str = "say") -> str:
-        """The log of a task's first try."""
-        path = (
-            f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/logs/1?full_content=true"
-        )
+    def log(self, dag: str, run: str, attempt: int = 1) -> str:
+        """The log of one try of the DAG's task."""
+        task = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/say"
+        path = f"{task}/logs/{attempt}?full_content=true"
         status, answer = self._ask("GET", path)
         assert status == 200, answer
         return json.dumps(answer["content"])

@@ -8,10 +8,13 @@ _EVERYBODY = ("selfsubject",)
 """Reviews of one's own rights, which Kubernetes gives to whoever has a name."""
 
 
-def rights_of(commands: Commands, account: str) -> dict[str, set[str]]:
-    """The verbs for each resource, named ``resource/name`` where only one object is meant."""
+def rights_of(commands: Commands, account: str, home: str = "") -> dict[str, set[str]]:
+    """The verbs for each resource, named ``resource name`` where only one object is meant.
+
+    ``home`` is the namespace of the account, where that is another one.
+    """
     found: dict[str, set[str]] = {}
-    for resource, names, verbs in _rows(commands, account):
+    for resource, names, verbs in _rows(commands, account, home):
         if resource and not resource.startswith(_EVERYBODY):
             for each in names or [""]:
                 key = f"{resource} {each}".strip()
@@ -21,15 +24,16 @@ def rights_of(commands: Commands, account: str) -> dict[str, set[str]]:
 
 def may(commands: Commands, account: str, *what: str) -> bool:
     """Whether the account may do that in the namespace: ``create``, ``pods``."""
-    given = f"--as={_name(commands, account)}"
+    given = f"--as={_name(commands.namespace, account)}"
     answer = commands.answer("kubectl", "auth", "can-i", *what, given)
     assert answer in ("yes", "no"), answer
     return answer == "yes"
 
 
-def _rows(commands: Commands, account: str) -> list[tuple[str, list[str], list[str]]]:
+def _rows(commands: Commands, account: str, home: str) -> list[tuple[str, list[str], list[str]]]:
     """The table's rows: resource, names of objects, verbs. Its columns have no other form."""
-    table = commands.kubectl("auth", "can-i", "--list", f"--as={_name(commands, account)}")
+    given = f"--as={_name(home or commands.namespace, account)}"
+    table = commands.kubectl("auth", "can-i", "--list", given)
     head, *lines = table.splitlines()
     columns = [head.index(title) for title in ("Resources", "Non-Resource", "Resource Names")]
     verbs = head.index("Verbs")
@@ -41,5 +45,5 @@ def _rows(commands: Commands, account: str) -> list[tuple[str, list[str], list[s
     return found
 
 
-def _name(commands: Commands, account: str) -> str:
-    return f"system:serviceaccount:{commands.namespace}:{account}"
+def _name(home: str, account: str) -> str:
+    return f"system:serviceaccount:{home}:{account}"
