@@ -2,6 +2,7 @@
 
     python -m bench.earlier start 57c0a92       # the worker, until a task's first line
     python -m bench.earlier executor d8e8e32    # the executor, on a local cluster of its own
+    python -m bench.earlier profile d8e8e32     # where the CPU time of its threads goes
 
 Both run the packages that are installed now, and the commit's ``src`` in the place of Podlift.
 Prints a table in Markdown.
@@ -24,14 +25,17 @@ from typing import Any
 from bench import Unmeasured
 from bench.execution_api import ExecutionApi
 from bench.side_by_side.contenders import PODLIFT_FLAT_OUT, ROOT
-from bench.side_by_side.playing import make_database
+from bench.side_by_side.playing import make_database, player
 from bench.side_by_side.results import Turn, cpu, memory
 from bench.side_by_side.sites import site
 from bench.side_by_side.spread import cell, ratios, spread
 from bench.side_by_side.tables import table
-from bench.side_by_side.throughput import turn
+from bench.side_by_side.throughput import LIFETIME, turn
 from bench.start import SIDES, Bed, Start
 
+_PACKAGES = 14
+_WARMING = 20
+_PATIENCE = 300.0
 Rows = dict[str, tuple[Sequence[float], Sequence[float]]]
 """Figures before and now, pair by pair."""
 
@@ -90,6 +94,39 @@ async def executor(before: Path, pairs: int, tasks: int) -> Rows:
     return _rows(figures, *sides.values())
 
 
+async def profiles(before: Path, tasks: int) -> Rows:
+    """CPU milliseconds a task of each package in the executor's threads, profiled."""
+    sides: dict[Path, dict[str, float]] = {}
+    async with site("local") as there:
+        database = await make_database(PODLIFT_FLAT_OUT.python, there.folder)
+        for sources in (before, ROOT / "src"):
+            contender = replace(PODLIFT_FLAT_OUT, sources=sources, profiled=True)
+            async with (
+                there.namespace() as namespace,
+                player(there, contender, namespace, database, lifetime=LIFETIME) as scheduler,
+            ):
+                await scheduler.ask("finish", count=_WARMING, first=tasks, seconds=_PATIENCE)
+                await scheduler.ask("profile")
+                await scheduler.ask("finish", count=tasks, first=0, seconds=_PATIENCE)
+                await there.emptied(namespace)
+                found = (await scheduler.ask("profile"))["packages"]
+                sides[sources] = {name: used / tasks * 1e3 for name, used in found.items()}
+    return _largest(*sides.values())
+
+
+def _largest(before: dict[str, float], now: dict[str, float]) -> Rows:
+    """The packages that used most on either side, and the rest."""
+    names = sorted(before | now, key=lambda name: -max(before.get(name, 0), now.get(name, 0)))
+    rows: Rows = {
+        name: ([before.get(name, 0.0)], [now.get(name, 0.0)]) for name in names[:_PACKAGES]
+    }
+    rest = names[_PACKAGES:]
+    left = [[sum(side.get(name, 0.0) for name in rest)] for side in (before, now)]
+    rows["everything else"] = (left[0], left[1])
+    rows["all"] = ([sum(before.values())], [sum(now.values())])
+    return rows
+
+
 def _rows(
     figures: dict[str, Callable[[Any], float]], before: Sequence[Any], now: Sequence[Any]
 ) -> Rows:
@@ -99,13 +136,17 @@ def _rows(
 def in_a_table(rows: Rows, commit: str) -> str:
     """Middles with their ends, and how much is left, pair by pair."""
     shown = [
-        [name, *(cell(spread(each)) for each in (before, now, ratios(now, before)))]
+        [name, *(cell(spread(each)) for each in (before, now)), _left(before, now)]
         for name, (before, now) in rows.items()
     ]
     return table(
         ["", f"before ({commit})", f"now ({_git('rev-parse', '--short', 'HEAD')})", "now / before"],
         shown,
     )
+
+
+def _left(before: Sequence[float], now: Sequence[float]) -> str:
+    return cell(spread(ratios(now, before))) if all(before) else ""
 
 
 def _git(*words: str, check: bool = True) -> str:
@@ -119,7 +160,7 @@ def _git(*words: str, check: bool = True) -> str:
 def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m bench.earlier", description=__doc__)
-    parser.add_argument("what", choices=("start", "executor"))
+    parser.add_argument("what", choices=("start", "executor", "profile"))
     parser.add_argument("commit")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=300, help="of each turn of the executor")
@@ -128,6 +169,8 @@ def main() -> int:
         with sources_of(given.commit) as before:
             if given.what == "start":
                 rows = start(before, given.pairs)
+            elif given.what == "profile":
+                rows = asyncio.run(profiles(before, given.tasks))
             else:
                 rows = asyncio.run(executor(before, given.pairs, given.tasks))
     except (Unmeasured, subprocess.TimeoutExpired) as error:

@@ -36,6 +36,7 @@ class Contender:
     """The settings, to be read by people."""
     sources: Path | None = None
     """Whose package is taken instead of the one that is installed."""
+    profiled: bool = False
 
     @property
     def is_podlift(self) -> bool:

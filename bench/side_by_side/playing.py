@@ -90,6 +90,7 @@ async def player(
                     "section": contender.section,
                     "pause": contender.pause,
                     "job": contender.jobs[job],
+                    "profiled": contender.profiled,
                     "options": {
                         "namespace": namespace,
                         "config_file": str(site.measured),

@@ -28,6 +28,7 @@ from bench import Unmeasured
 from bench.driving import Beats
 from bench.load import task
 from bench.side_by_side.accounts import cpu_by_process, megabytes, spent
+from bench.side_by_side.profiling import Profiling
 
 _LOOKS = 0.02
 """Seconds between two looks for a command."""
@@ -36,8 +37,9 @@ _LOOKS = 0.02
 class Driver:
     """What the scheduler's loop does with an executor, and what it hears."""
 
-    def __init__(self, executor: Any, pause: float) -> None:
+    def __init__(self, executor: Any, pause: float, profiling: Profiling | None = None) -> None:
         self._executor = executor
+        self._profiling = profiling
         self._pause = pause
         self._beats = Beats()
         self._ended: set[Any] = set()
@@ -136,6 +138,11 @@ class Driver:
         self._forget()
         return found
 
+    def profile(self) -> dict[str, Any]:
+        """CPU seconds of each package in the executor's threads since the last time."""
+        assert self._profiling is not None
+        return {"packages": self._profiling.since()}
+
     def _forget(self) -> None:
         self._beats = Beats()
         gc.collect()
@@ -216,6 +223,7 @@ def main(file: str) -> None:
     sys.stdin = None
     specification = json.loads(Path(file).read_text())
     configure(specification)
+    profiling = Profiling() if specification["profiled"] else None
     began = time.perf_counter()
     executor = start(specification)
     started = time.perf_counter() - began
@@ -223,7 +231,7 @@ def main(file: str) -> None:
     def say(**facts: Any) -> None:
         print(json.dumps(facts), file=answers, flush=True)
 
-    driver = Driver(executor, specification["pause"])
+    driver = Driver(executor, specification["pause"], profiling)
     say(started=started, **driver.report())
     serve(driver, specification["pause"], commands, say)
     # What a process left running would go on measuring nothing; pods are its starter's to remove.
