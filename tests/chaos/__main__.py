@@ -23,6 +23,12 @@ from tests.functional.conftest import start_cluster, stop_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 _SEED = 20260
+_ROOM = 192
+"""Tasks that are queued or running at the same time: what two schedulers would take."""
+_SINGLE_NODE = 32
+"""The same for Kubernetes on a machine of two cores. To start a container there takes about a
+second of one of them; with many more at once everything is late for seconds, the run's own parts
+too, and a run tells of the machine and of nothing else."""
 
 
 def main() -> int:
@@ -45,6 +51,7 @@ def main() -> int:
             mount_desk=options.cluster != "local",
             patience=options.patience,
             settling=options.settling,
+            at_once=options.at_once or (_ROOM if options.cluster == "local" else _SINGLE_NODE),
         )
         results = []
         for seed in range(options.seed, options.seed + options.runs):
@@ -62,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=_SEED, help="of the first run")
     parser.add_argument("--tasks", type=int, default=1000)
+    parser.add_argument("--at-once", type=int, help="tasks queued or running; the cluster's room")
     parser.add_argument("--cluster", default="local", metavar="local|real|KUBECONFIG")
     parser.add_argument("--patience", type=float, default=600.0, help="seconds for one run")
     parser.add_argument("--settling", type=float, default=60.0, help="seconds until all is gone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ class Evidence:
     ends: Sequence[TaskEnd]
     lives: Sequence[Sequence[Line]]
     """The journal of every scheduler's process."""
+    overs: Mapping[int, float] = field(default_factory=dict)
+    """For each task when the server knew that the last of its pods was over."""
     ran_together: Sequence[str] = ()
     """Moments at which one task ran in two pods."""
     lived_together: Sequence[str] = ()
@@ -54,7 +56,8 @@ ONCE = "every end is reported once"
 SCHEDULERS = "no scheduler ends by itself"
 
 _LONG = 40.0
-"""Seconds after a task's end in which its log is kept and its end reported, faults included."""
+"""Seconds after the end of a task and its pod in which its log is kept and its end reported, faults
+included."""
 
 PROMISES = (LOST, TWICE, TWO_PODS, INFRASTRUCTURE, TRIES, CAUSE, SLOTS, PODS, ONCE, SCHEDULERS)
 
@@ -155,8 +158,17 @@ def _leaks(evidence: Evidence) -> Iterable[str]:
 
 
 def _held_for_long(evidence: Evidence) -> Iterable[str]:
-    """Leaks of schedulers that did not live to the end."""
-    ended = {end.index: end.ended for end in evidence.ends if end.ended is not None}
+    """Leaks of schedulers that did not live to the end.
+
+    A slot is held for as long as the task's pod is there, so time counts from when the server knew
+    that the pod was over, should that be later than the task's end: on a busy node it is, by the
+    seconds that the container takes to end and the node to say so.
+    """
+    ended = {
+        end.index: max(end.ended, evidence.overs.get(end.index, 0.0))
+        for end in evidence.ends
+        if end.ended is not None
+    }
     for number, life in enumerate(evidence.lives, 1):
         last = next((line for line in reversed(life) if line["what"] == "status"), None)
         for index in last["running"] if last else ():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,8 +30,9 @@ class Seen:
     ti_id: str
     execution: str
     gone: bool = False
-    over: bool = False
-    """Nothing of its task's container runs any more."""
+    over: float | None = None
+    """Since when, in seconds since the epoch, nothing of its task's container runs any more, as far
+    as the server knows."""
 
 
 @dataclass
@@ -96,16 +98,25 @@ class Observer:
             self._compare(seen)
             self.pods[seen.uid] = seen
         seen.gone = kind == "DELETED"
-        if not seen.over and (seen.gone or is_over(pod)):
-            seen.over = True
+        if seen.over is None and (seen.gone or is_over(pod)):
+            seen.over = time.time()
             self.on_over(seen)
 
     def _compare(self, new: Seen) -> None:
         for old in self.pods.values():
-            if old.ti_id == new.ti_id and not old.over:
+            if old.ti_id == new.ti_id and old.over is None:
                 self.together.append(
                     f"Task {new.index}: pod {new.name} was created while {old.name} lived."
                 )
+
+    def overs(self) -> dict[int, float]:
+        """For each task when the last of its pods was over, in seconds since the epoch."""
+        found: dict[int, float] = {}
+        for seen in self.pods.values():
+            # What still runs will be over later than any moment that anybody asks about.
+            over = math.inf if seen.over is None else seen.over
+            found[seen.index] = max(found.get(seen.index, 0.0), over)
+        return found
 
     def left(self) -> list[str]:
         """Names of the pods that are still there."""

@@ -59,8 +59,11 @@ class Rows:
         """Close all connections."""
         self._engine.dispose()
 
-    def fill(self, plans: list[Plan]) -> None:
-        """Add a DAG run with one scheduled task instance for each plan."""
+    def fill(self, plans: list[Plan], at_once: int) -> None:
+        """Add a DAG run with one scheduled task instance for each plan.
+
+        ``at_once`` of them may be queued or running at the same time.
+        """
         # Airflow reads its configuration when it is imported.
         from airflow.models.taskinstance import TaskInstance
         from sqlalchemy import insert
@@ -68,6 +71,8 @@ class Rows:
         version = self._dag_version()
         now = datetime.now(UTC)
         with self._engine.begin() as connection:
+            slots = {"slots": at_once}
+            connection.execute(self._text("UPDATE slot_pool SET slots = :slots"), slots)
             connection.execute(
                 self._text(
                     "INSERT INTO dag_run (dag_id, run_id, state, run_type, run_after, queued_at, "
@@ -111,7 +116,6 @@ class Rows:
             if known is not None:
                 return uuid.UUID(str(known))
             for statement in (
-                "UPDATE slot_pool SET slots = 100000",
                 "INSERT INTO dag_bundle (name, active) VALUES (:bundle, true)",
                 "INSERT INTO dag (dag_id, is_paused, is_stale, fileloc, relative_fileloc, "
                 "bundle_name, timetable_type, partition_mapper_info, max_active_tasks, "

@@ -44,6 +44,8 @@ class Scene:
     """Whether pods see this machine's folders only as volumes."""
     patience: float
     """Seconds that a run may take until every task has ended."""
+    at_once: int
+    """How many tasks may be queued or running at the same time: the slots of Airflow's pool."""
     settling: float
     """Seconds that it may then take until nothing is left: the pods' time to live."""
 
@@ -124,7 +126,7 @@ class Stage:
         await self._wait_for_account()
         pod = template(self.folder / "desk", mount=self.scene.mount_desk)
         (self.folder / "template.yaml").write_text(yaml.safe_dump(pod))
-        await asyncio.to_thread(self.rows.fill, self.plans)
+        await asyncio.to_thread(self.rows.fill, self.plans, self.scene.at_once)
         await stack.enter_async_context(self.desk)
         await self.proxy.start()
         stack.push_async_callback(self.proxy.stop)
@@ -203,6 +205,7 @@ class Stage:
             plans=self.plans,
             ends=self.rows.ends(),
             lives=self.crew.lives(),
+            overs=self.observer.overs(),
             ran_together=self.ran_together,
             lived_together=self.observer.together,
             pods_left=self.observer.left(),

@@ -13,6 +13,7 @@ The journal is a file of JSON lines, written at once, so that a SIGKILL loses no
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -39,6 +40,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from podlift.executor import KubernetesExecutor
 from podlift.kube.watching import watch
 
+_NEEDED = ("podlift.executor.deployment", "podlift.executor.engine")
+"""What every scheduler imports when it starts its executor; here it is imported once."""
 _BEAT = 0.1
 _SILENCE = 6.0
 """Seconds instead of a minute and a half after which a silent watch is given up: a run is short."""
@@ -233,6 +236,8 @@ def _bury() -> None:
 
 def main() -> None:
     """Fork schedulers until standard input ends."""
+    for name in _NEEDED:
+        importlib.import_module(name)
     rest = b""
     while True:
         readable, _, _ = select.select([0], [], [], 0.1)

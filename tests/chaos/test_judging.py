@@ -91,6 +91,14 @@ def test_a_slot_that_a_killed_scheduler_held_too_long_is_seen() -> None:
     assert [each.promise for each in judge(replace(GOOD, lives=[life], ends=ends))] == [SLOTS]
 
 
+def test_a_slot_is_held_for_as_long_as_the_server_does_not_know_of_the_pods_end() -> None:
+    life = [queued(0), {"what": "status", "at": 100.0, "running": [0]}]
+    ends = [replace(GOOD.ends[0], ended=50.0), *GOOD.ends[1:]]
+    late, later = replace(GOOD, lives=[life], ends=ends, overs={0: 55.0}), {0: 65.0}
+    assert [each.promise for each in judge(late)] == [SLOTS]
+    assert judge(replace(late, overs=later)) == []
+
+
 def test_a_task_that_is_queued_twice_may_end_twice() -> None:
     life = [queued(0), heard(0, "success"), queued(0), heard(0, "success")]
     assert judge(replace(GOOD, lives=[life])) == []
