@@ -53,13 +53,14 @@ def template(desk: Path, *, mount: bool) -> dict[str, Any]:
             _field("MAP_INDEX", "metadata.annotations['map_index']"),
         ],
     }
-    spec = {
+    spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 2,
         "automountServiceAccountToken": False,
         "containers": [container],
     }
     if mount:
+        spec["hostNetwork"] = True  # it needs no network, and to set one up costs the node time
         container["volumeMounts"] = [{"name": "desk", "mountPath": str(desk)}]
         spec["volumes"] = [{"name": "desk", "hostPath": {"path": str(desk), "type": "Directory"}}]
     return {"apiVersion": "v1", "kind": "Pod", "spec": spec}

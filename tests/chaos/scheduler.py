@@ -42,7 +42,7 @@ from podlift.kube.watching import watch
 
 _NEEDED = ("podlift.executor.deployment", "podlift.executor.engine")
 """What every scheduler imports when it starts its executor; here it is imported once."""
-_BEAT = 0.1
+_BEAT = 0.2
 _SILENCE = 6.0
 """Seconds instead of a minute and a half after which a silent watch is given up: a run is short."""
 
