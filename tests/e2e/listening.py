@@ -5,8 +5,30 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 _SECONDS = 30.0
+
+
+@contextmanager
+def listening(
+    command: list[str],
+    address: str,
+    port: int,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """A server that runs meanwhile, once it answers there."""
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    try:
+        wait_until_listening(address, port, server)
+        yield
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def wait_until_listening(address: str, port: int, server: subprocess.Popen[bytes]) -> None:

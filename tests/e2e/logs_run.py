@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+from tests.e2e.stores import Store
 from tests.e2e.whole_run import DAGS, RUN, Rest, Scene, migrate
 
 from podlift.cli.airflow_api import AirflowApi
@@ -56,13 +57,10 @@ class Told:
     """The same after the scheduler had stopped."""
 
 
-async def play(
-    scene: Scene, logging: dict[str, str] | None = None, connection: dict[str, Any] | None = None
-) -> Told:
+async def play(scene: Scene, store: Store | None = None) -> Told:
     """Start Airflow, let the tasks come to their ends, read their logs, stop Airflow.
 
-    ``logging`` are more options of Airflow's section of that name, ``connection`` is made before
-    the first task.
+    Its logs go to the ``store``, where one is given.
     """
     home = Home(scene.folder)
     home.create()
@@ -85,13 +83,14 @@ async def play(
         },
         "logging": {
             "worker_log_server_port": str(choose_port(0, scene.address)),
-            **(logging or {}),
+            **(store.logging() if store else {}),
         },
         "scheduler": {"task_queued_timeout": "3600"},
     }
     write_configuration(home, serving, keys, options)
     environment = airflow_environment(home, os.environ)
     environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = scene.database
+    environment |= store.environment if store else {}
     await migrate(home, environment)
     async with AsyncExitStack() as ending:
         api = await ending.enter_async_context(AirflowApi(serving.url, ADMIN, keys.password))
@@ -109,8 +108,8 @@ async def play(
         client = await ending.enter_async_context(
             Client(await load_connection(scene.kubeconfig, in_cluster=False))
         )
-        if connection is not None:
-            await rest.post("/connections", connection)
+        if store is not None:
+            await rest.post("/connections", store.connection)
         told = Told()
         await _end_all(api, rest, client, scene.namespace, told)
         told.logs = {task: await _log(rest, task) for task in TASKS}

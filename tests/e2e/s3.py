@@ -4,68 +4,42 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.e2e.listening import wait_until_listening
+from tests.e2e.listening import listening
+from tests.e2e.stores import CONNECTION, PREFIX, Store
 from tests.real import building
 
 from podlift.cli.ports import choose_port
 
 _REGION = "us-east-1"
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket, as clients and as the disk know it."""
-
-    name: str
-    folder: Path
-    endpoint: str
-    key: str
-    secret: str
-
-    def connection(self, conn_id: str) -> dict[str, Any]:
-        """Airflow's connection to the server, as its REST API takes it."""
-        extra = {"endpoint_url": self.endpoint, "region_name": _REGION}
-        return {
-            "connection_id": conn_id,
-            "conn_type": "aws",
-            "login": self.key,
-            "password": self.secret,
-            "extra": json.dumps(extra),
-        }
-
-    def objects(self) -> dict[str, str]:
-        """What the bucket holds, by key."""
-        files = (file for file in self.folder.rglob("*") if file.is_file())
-        return {str(file.relative_to(self.folder)): file.read_text() for file in files}
+_BUCKET = "logs"
 
 
 @contextmanager
-def bucket(address: str, folder: Path, name: str = "logs") -> Iterator[Bucket]:
+def s3(address: str, folder: Path) -> Iterator[Store]:
     """Serve one empty bucket at ``address``, on a free port."""
-    (folder / name).mkdir(parents=True)
+    bucket = folder / _BUCKET
+    bucket.mkdir(parents=True)
     port = choose_port(0, address)
-    made = Bucket(
-        name,
-        folder / name,
-        f"http://{address}:{port}",
-        key=secrets.token_hex(8),
-        secret=secrets.token_hex(16),
-    )
+    key, secret = secrets.token_hex(8), secrets.token_hex(16)
     program = str(building.s3_server() / "versitygw")
-    access = ("--access", made.key, "--secret", made.secret, "--region", _REGION)
-    command = [program, *access, "--port", f"{address}:{port}", "posix", str(folder)]
-    with (folder.parent / "s3.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_until_listening(address, port, server)
-        yield made
-    finally:
-        server.terminate()
-        server.wait(10)
+    command = [program, "--access", key, "--secret", secret, "--region", _REGION]
+    command += ["--port", f"{address}:{port}", "posix", str(folder)]
+    extra = {"endpoint_url": f"http://{address}:{port}", "region_name": _REGION}
+    connection = {
+        "connection_id": CONNECTION,
+        "conn_type": "aws",
+        "login": key,
+        "password": secret,
+        "extra": json.dumps(extra),
+    }
+    with listening(command, address, port, folder.parent / "s3.log"):
+        yield Store(f"s3://{_BUCKET}/{PREFIX}", connection, lambda: _files(bucket))
+
+
+def _files(bucket: Path) -> dict[str, str]:
+    files = (file for file in bucket.rglob("*") if file.is_file())
+    return {str(file.relative_to(bucket)): file.read_text() for file in files}

@@ -1,20 +1,25 @@
-"""Logs in S3: written by Airflow's own handler to a real server, read through Airflow's REST API.
+"""Logs elsewhere: written by Airflow's own handlers to a server, read through its REST API.
 
+The server of S3 is a real one; those of the others are made for tests by others than their makers.
 Every log here was read after the pod was gone; then once more after the scheduler had stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.e2e.azure import azure
+from tests.e2e.gcs import gcs
 from tests.e2e.logs_run import DAG, TASKS, Told, play
 from tests.e2e.postgres import postgres
-from tests.e2e.s3 import bucket
+from tests.e2e.s3 import s3
+from tests.e2e.stores import PREFIX, Store
 from tests.e2e.test_whole import space, template_of
 from tests.e2e.whole_run import RUN, Scene
 
@@ -22,16 +27,16 @@ if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
     from tests.machine import Machine
 
-pytestmark = [
-    pytest.mark.functional,
-    pytest.mark.postgres,
-    pytest.mark.provider("amazon"),
-]
+pytestmark = [pytest.mark.functional, pytest.mark.postgres]
 
 __all__ = ["space"]
 
-_CONNECTION = "logs"
-_PREFIX = "airflow/production"
+Serve = Callable[[str, Path], AbstractContextManager[Store]]
+_SERVED = [
+    pytest.param(s3, id="s3", marks=pytest.mark.provider("amazon")),
+    pytest.param(gcs, id="gcs", marks=pytest.mark.provider("google")),
+    pytest.param(azure, id="azure", marks=pytest.mark.provider("microsoft-azure")),
+]
 
 
 @dataclass(frozen=True)
@@ -40,47 +45,46 @@ class Played:
 
     told: Told
     objects: dict[str, str]
-    """What the bucket held, by key."""
+    """What the store held, by name."""
     schedulers: dict[str, str]
     """The task logs on the scheduler's disk, by path."""
 
     def brought(self, task: str) -> str:
         """The one object with the log of the task's only try."""
-        key = f"{_PREFIX}/dag_id={DAG}/run_id={RUN}/task_id={task}/attempt=1.log"
+        key = f"{PREFIX}/dag_id={DAG}/run_id={RUN}/task_id={task}/attempt=1.log"
         return self.objects[key]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=_SERVED)
 def played(
-    cluster: Cluster, machine: Machine, space: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    machine: Machine,
+    space: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Played]:
     """One run, of which every test says something."""
     folder = tmp_path_factory.mktemp("airflow")
-    with postgres() as database, bucket(machine.address, folder / "s3") as there:
-        logging = {
-            "remote_logging": "True",
-            "remote_base_log_folder": f"s3://{there.name}/{_PREFIX}",
-            "remote_log_conn_id": _CONNECTION,
-        }
+    serve: Serve = request.param
+    with postgres() as database, serve(machine.address, folder / "store") as store:
         scene = Scene(
             folder=folder,
             database=database,
             kubeconfig=cluster.kubeconfig,
             namespace=space,
             address=machine.address,
-            template=_told_of(logging, template_of(machine, folder / "pods")),
+            template=_told_of(store, template_of(machine, folder / "pods")),
         )
-        told = asyncio.run(play(scene, logging, there.connection(_CONNECTION)))
-        yield Played(told, there.objects(), _task_logs(folder))
+        told = asyncio.run(play(scene, store))
+        yield Played(told, store.objects(), _task_logs(folder))
 
 
-def _told_of(logging: dict[str, str], template: dict[str, Any]) -> dict[str, Any]:
+def _told_of(store: Store, template: dict[str, Any]) -> dict[str, Any]:
     """The template, with the options for the pods; the connection they get from Airflow."""
     [base] = template["spec"]["containers"]
-    base["env"] += [
-        {"name": f"AIRFLOW__LOGGING__{name.upper()}", "value": value}
-        for name, value in logging.items()
-    ]
+    options = {f"AIRFLOW__LOGGING__{name.upper()}": text for name, text in store.logging().items()}
+    variables = options | store.environment
+    base["env"] += [{"name": name, "value": value} for name, value in variables.items()]
     return template
 
 
