@@ -27,14 +27,18 @@ test: unit functional ## Run the unit and the functional tests
 AT_ONCE ?= 3
 PARALLEL := --numprocesses=$(AT_ONCE) --dist=loadfile
 
+# What a run has none of need not be imported: a process collects for seconds.
+NO_UNITS := --ignore=tests/unit
+NO_SERVERS := $(addprefix --ignore=tests/,functional e2e install)
+
 unit: $(READY) ## Run the tests that need no server
-	$(BIN)/pytest --numprocesses=auto -m "not functional and not tools"
+	$(BIN)/pytest --numprocesses=auto -m "not functional and not tools" $(NO_SERVERS)
 
 functional: $(READY) ## Run the tests against the local cluster and real processes
-	tests/twice $(BIN)/pytest $(PARALLEL) -m "functional and not tools and not postgres"
+	tests/twice $(BIN)/pytest $(PARALLEL) -m "functional and not tools and not postgres" $(NO_UNITS)
 
 test-tools: $(READY) $(HELM) ## Run the tests that need kubectl, helm, bubblewrap, PostgreSQL, Buildah and Chromium
-	PATH="$(dir $(HELM)):$$PATH" tests/twice $(BIN)/pytest $(PARALLEL) -m "tools or postgres"
+	PATH="$(dir $(HELM)):$$PATH" tests/twice $(BIN)/pytest $(PARALLEL) -m "tools or postgres" $(NO_UNITS)
 
 # What touches Airflow, with the oldest one that Podlift runs with, in an environment of its own.
 OLDEST := .venv-airflow-3.2
@@ -50,7 +54,7 @@ test-remote-logs: $(REMOTE)/.ready ## Run the tests of remote logs
 
 # A KUBECONFIG of the environment is not meant: only `make test-real KUBECONFIG=FILE` is.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
-ON := tests/twice $(BIN)/pytest --cluster=$(or $(OWN),real)
+ON := tests/twice $(BIN)/pytest --cluster=$(or $(OWN),real) $(NO_UNITS)
 DURING := $(if $(OWN),,$(BIN)/python -m tests.real during)
 test-real: $(READY) ## Run the functional tests on a real Kubernetes; KUBECONFIG=FILE takes your own
 	@$(if $(OWN),,$(BIN)/python -m tests.real build >/dev/null && $(MAKE) --no-print-directory --quiet $(HELM))

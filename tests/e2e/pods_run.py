@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from tests.e2e.whole_run import DAGS, RUN, Rest, Scene, migrate
+from tests.e2e.tables import migrate
+from tests.e2e.whole_run import DAGS, RUN, Rest, Scene
 
 from podlift.cli.airflow_api import AirflowApi
 from podlift.cli.airflow_processes import (

@@ -45,8 +45,8 @@ def _own(folder: Path) -> None:
         os.chown(folder, user.pw_uid, user.pw_gid)
 
 
-def _run(program: str, *arguments: str) -> None:
-    command: Sequence[str] = (str(_program(program)), *arguments)
+def _run(name: str, *arguments: str) -> None:
+    command: Sequence[str] = (str(program(name)), *arguments)
     user = "postgres" if os.geteuid() == 0 else None
     done = subprocess.run(
         command,
@@ -61,7 +61,8 @@ def _run(program: str, *arguments: str) -> None:
         raise RuntimeError(f"`{' '.join(command)}` failed with exit code {done.returncode}.")
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """The path of one of PostgreSQL's programs, of the newest version that is installed."""
     found = sorted(_INSTALLED.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     if not found:
         raise RuntimeError("These tests need PostgreSQL: apt install postgresql")

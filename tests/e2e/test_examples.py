@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+from podlift.cli.airflow_database import prepare_database
+from podlift.cli.home import Home
 
 if TYPE_CHECKING:
     from tests.functional.conftest import Cluster
@@ -54,11 +58,13 @@ def airflow(cluster: Cluster, namespace: str, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
     environment = {
         **os.environ,
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_HOME": str(Home(tmp_path).airflow),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
     }
-    run([sys.executable, "-m", "airflow", "db", "migrate"], environment)
+    home = Home(tmp_path)
+    home.create()
+    asyncio.run(prepare_database(home, environment))
     return environment
 
 

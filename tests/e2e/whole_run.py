@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+from tests.e2e.tables import migrate
 
 from podlift.cli.airflow_api import AirflowApi
 from podlift.cli.airflow_processes import (
@@ -107,17 +107,6 @@ async def play(scene: Scene) -> Seen:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return seen
-
-
-async def migrate(home: Home, environment: dict[str, str]) -> None:
-    with (home.process_logs / "db-migrate.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "airflow", "db", "migrate"),
-            env=environment,
-            stdout=log,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        assert await process.wait() == 0, (home.process_logs / "db-migrate.log").read_text()[-2000:]
 
 
 async def _remember_pods(client: Client, namespace: str, seen: Seen) -> None:
