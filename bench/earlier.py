@@ -24,7 +24,7 @@ from typing import Any
 
 from bench import Unmeasured
 from bench.execution_api import ExecutionApi
-from bench.side_by_side.contenders import PODLIFT_FLAT_OUT, ROOT
+from bench.side_by_side.contenders import PODLIFT_FLAT_OUT, ROOT, Contender
 from bench.side_by_side.playing import make_database, player
 from bench.side_by_side.results import Turn, cpu, memory
 from bench.side_by_side.sites import site
@@ -83,8 +83,7 @@ async def executor(before: Path, pairs: int, tasks: int) -> Rows:
         database = await make_database(PODLIFT_FLAT_OUT.python, there.folder)
         for number in range(pairs):
             for sources in sides if number % 2 else reversed(sides):
-                contender = replace(PODLIFT_FLAT_OUT, sources=sources)
-                sides[sources].append(await turn(there, contender, tasks, database))
+                sides[sources].append(await turn(there, _contender(sources), tasks, database))
     figures: dict[str, Callable[[Turn], float]] = {
         "CPU ms a task": cpu,
         "heartbeat p99, ms": lambda one: float(one["beats"]["p99"]),
@@ -94,13 +93,19 @@ async def executor(before: Path, pairs: int, tasks: int) -> Rows:
     return _rows(figures, *sides.values())
 
 
+def _contender(sources: Path) -> Contender:
+    # Without a job nobody else can have its tasks. Else Airflow's database would be asked whose
+    # they are when a busy machine lets pods be created late, and loading that takes a second.
+    return replace(PODLIFT_FLAT_OUT, sources=sources, jobs=(None, None))
+
+
 async def profiles(before: Path, tasks: int) -> Rows:
     """CPU milliseconds a task of each package in the executor's threads, profiled."""
     sides: dict[Path, dict[str, float]] = {}
     async with site("local") as there:
         database = await make_database(PODLIFT_FLAT_OUT.python, there.folder)
         for sources in (before, ROOT / "src"):
-            contender = replace(PODLIFT_FLAT_OUT, sources=sources, profiled=True)
+            contender = replace(_contender(sources), profiled=True)
             async with (
                 there.namespace() as namespace,
                 player(there, contender, namespace, database, lifetime=LIFETIME) as scheduler,

@@ -42,7 +42,7 @@ def _turn(plan: Plan, contender: Contender) -> float:
 def _recovery(plan: Plan) -> float:
     growing = plan.killed / _ENTERING + (plan.killed / _TUNED_RATE if plan.standard else 0)
     ends = plan.killed / 50
-    return growing + _sides(plan) * (2 * _STARTING + ends + plan.pairs * 12)
+    return growing + _sides(plan) * (2 * _STARTING + ends + plan.pairs * 10)
 
 
 def _scale(plan: Plan) -> float:
@@ -52,7 +52,7 @@ def _scale(plan: Plan) -> float:
 
 def _curve(plan: Plan, sizes: Sequence[int], rate: float) -> float:
     steps = len(sizes) * (8 + plan.pairs * 2.5)
-    return _STARTING + max(sizes) / rate + steps + plan.pairs * 12 + max(sizes) / 200
+    return _STARTING + max(sizes) / rate + steps + plan.pairs * 8 + max(sizes) / 200
 
 
 def _waiting(plan: Plan) -> float:
@@ -80,7 +80,7 @@ _PARTS: dict[str, Callable[[Plan], float]] = {
     "start": _start,
     "imports": _imports,
     "recovery": _recovery,
+    "whole": _whole,
     "scale": _scale,
     "waiting": _waiting,
-    "whole": _whole,
 }

@@ -34,7 +34,7 @@ from bench.side_by_side.waiting import waiting
 from bench.side_by_side.whole import whole
 from podlift.kube import KubeError
 
-PARTS = ("pairs", "start", "imports", "recovery", "scale", "waiting", "whole")
+PARTS = ("pairs", "start", "imports", "recovery", "whole", "scale", "waiting")
 Tell = Callable[[str], None]
 Measure = Callable[[], Awaitable[dict[str, Any]]]
 Found = TypeVar("Found")

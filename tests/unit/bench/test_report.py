@@ -184,12 +184,12 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     ],
     "recovery": [
         RECOVERED,
-        {**RECOVERED, "name": "other", "recovered_after": None, "adopting_seconds": 0.4},
+        {**RECOVERED, "name": "other", "recovered_after": None},
         {**RECOVERED, "recovered_after": 0.7, "all": {**FEW, "ended": 900, "told": 900}},
         {
             **RECOVERED,
             "name": "other",
-            "adopting_seconds": 0.4,
+            "recovered_after": 3.5,
             "all": {**FEW, "ended": 900, "told": 899, "last_told_after": None},
         },
     ],
@@ -227,7 +227,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
         ("scale", "| Podlift | 1,000 | 1.60 (1.50 to 1.70) | 0.4 (0.4 to 0.4) | 0.1 / 0.2 / 0.3 |"),
         ("scale", "| standard | 1,000 | 1.50 (not within 60: 1 of 2 times) | 0.4 (0.4 to 0.4) |"),
         ("recovery", "| 0.02 (0.02 to 0.02) | 0, 0 | 0.6 (0.5 to 0.7) | 1.00 (1.00 to 1.00) |"),
-        ("recovery", "Podlift holds the loop up for 0.05 (0.05 to 0.05) of the time"),
+        ("recovery", "are told: after 0.2 of the standard executor's time, pair by pair."),
         ("recovery", "| Podlift | 900 | 900 | 0.1 | 0.2 | 0.5 | 0.3 |"),
         ("recovery", "| other | 900 | 899 | 0.1 | (not within 60: 1 of 1 times) | 0.5 | 0.3 |"),
         ("waiting", "| podlift | 2.00 (1.00 to 3.00) | 21.0 | 4.00 (4.00 to 4.00) |"),
