@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from airflow.configuration import conf
 from tests.functional.deploy.cases import CASES
-from tests.functional.deploy.charts import Object, containers_of, pods_of
+from tests.functional.deploy.charts import ROOT, Object, containers_of, parse, pods_of, template
 from tests.functional.deploy.conftest import Render
 
 from podlift.commands.doctor.rights import RIGHTS
@@ -282,3 +282,21 @@ def test_airflow_takes_the_bundle_of_what_git_sync_brings(render: Render) -> Non
     (bundle,) = json.loads(config["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     made = resolve_name(bundle["classpath"])(name=bundle["name"], **bundle["kwargs"])
     assert str(made.path) == config["AIRFLOW__CORE__DAGS_FOLDER"]
+
+
+def test_on_kinds_machine_all_of_it_finds_room(helm: str) -> None:
+    done = template(helm, {}, "--values", str(ROOT / "deploy" / "kind.yaml"))
+    pods = dict(pods_of(parse(done.stdout)))
+    asked = {
+        name: sum(
+            _millis(each["resources"]["requests"]["cpu"]) for each in pod["spec"]["containers"]
+        )
+        for name, pod in pods.items()
+        if name != "Pod/airflow-test-components"  # it asks for nothing
+    }
+    # Of two processors Kubernetes' own pods there ask for nearly one.
+    assert sum(asked.values()) <= 1000, asked
+
+
+def _millis(cpu: str) -> int:
+    return int(cpu.removesuffix("m"))
