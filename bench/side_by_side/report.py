@@ -89,8 +89,8 @@ def readme_block(results: Results, folder: str, date: str) -> str:
     return "\n\n".join(
         [
             "## Figures",
-            f"Podlift and the standard executor on the same kube-apiserver, etcd and "
-            f"kube-scheduler, with simulated nodes, all on {cores} cores, in turns: "
+            f"Podlift and the standard executor on the same server "
+            f"({results.facts.get('server', '')}), all on {cores} cores, in turns: "
             f"{results.tasks} tasks that run half a second each; the middle of "
             f"{len(results.rounds)} rounds, with the least and the greatest.",
             in_short(results),
