@@ -137,9 +137,9 @@ class Control:
         """Go on with an execution that another scheduler began, or that we have already."""
         known = self._executions.get(execution.id)
         if known is not None:
-            last = self._latest.get(execution.ti_id, known)  # another one may have followed already
-            last = last.successor or last
-            last.number = max(last.number, execution.number)
+            known = self._latest.get(execution.ti_id, known)  # another one may have followed
+            known = known.successor or known
+            known.number = max(known.number, execution.number)
             return
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         self.hearing.see(execution, pod)
@@ -247,7 +247,8 @@ class Control:
         record = execution.record
         orphaned = record.state is State.REQUEUEING  # its launch is that of the pod before
         if before is not None:
-            last = before.record.launch  # its pod may still be there, and keeps its name
+            # A pod that has ended keeps its name; one that may live has the next one wait for it.
+            last = before.record.launch - (not before.record.ended)
             launch = max(record.launch, last) if orphaned else last + 1
             execution.record = replace(record, launch=launch)
         self._executions[execution.id] = self._latest[execution.ti_id] = execution

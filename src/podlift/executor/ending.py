@@ -195,6 +195,10 @@ def delete(record: Record) -> Step:
     return replace(record, state=State.DELETING, since=None), [Delete(record.uid)]
 
 
+def vanished(record: Record, _: PodGone, policy: Policy) -> Step:
+    return gone(replace(record, ended=True))
+
+
 def gone(record: Record, *_: object) -> Step:
     return replace(record, state=State.GONE, uid=""), [Forget()]
 

@@ -120,7 +120,7 @@ TABLE: dict[tuple[State, type], Handler] = {
     (S.REQUEUEING, Revoked): e.silence,
     (S.REQUEUEING, Released): e.release,
     # The pod is deleted.
-    (S.DELETING, PodGone): e.gone,
+    (S.DELETING, PodGone): e.vanished,
     (S.DELETING, DeleteRefused): e.gone,
     (S.DELETING, Tick): e.still_deleting,
     (S.DELETING, Released): e.gone,

@@ -147,3 +147,35 @@ class _Overlap:
                 if pod["status"]["phase"] not in ("Succeeded", "Failed")
             ]
             self.most = max(self.most, len(live))
+
+
+def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Driver) -> None:
+    # It was taken back and queued again here, while another scheduler still took it for its own.
+    base = {
+        "name": "base",
+        "command": ["sh", "-c", "trap 'sleep 4; exit 143' TERM; sleep 60 & wait"],
+    }
+    spec = {"terminationGracePeriodSeconds": 20, "containers": [base]}
+    first = driver.task(override={"spec": spec})
+    driver.queue(first)
+    name = driver.pod("Running")["metadata"]["name"]
+    revoke(driver, first)
+    driver.until(lambda: "deletionTimestamp" in driver.pods()[0]["metadata"])
+    again = driver.task("exit 0", ti_id=uuid.UUID(str(first.ti.id)))
+    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    driver.queue(again)
+    driver.beat()
+    marks = {"podlift.dev/executor": "99-another", "podlift.dev/adoptions": "1"}
+    path = f"/api/v1/namespaces/{driver.namespace}/pods/{name}"
+    patch = {"metadata": {"annotations": marks}}
+    kind = "application/merge-patch+json"
+    assert driver.cluster.request("PATCH", path, patch, Content_Type=kind)[0] == 200
+
+    def only_one() -> bool:
+        living = [pod for pod in driver.pods() if pod["status"]["phase"] in ("Pending", "Running")]
+        assert len(living) <= 1, [pod["metadata"]["name"] for pod in living]
+        return bool(driver.ends(again))
+
+    driver.until(only_one)
+    assert driver.ends(again) == [("success", None)]
+    driver.no_pods()
