@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 import yaml
 from tests.e2e.stores import Store
-from tests.e2e.whole_run import DAGS, RUN, Rest, Scene, migrate
+from tests.e2e.tables import migrate
+from tests.e2e.whole_run import DAGS, RUN, Rest, Scene
 
 from podlift.cli.airflow_api import AirflowApi
 from podlift.cli.airflow_processes import (
