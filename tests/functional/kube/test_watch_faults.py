@@ -74,10 +74,12 @@ class ApiServer:
         self.lists: deque[list[Item] | web.Response] = deque()
         self.plays = deque(plays)
         self.asked: list[str] = []
+        self.page_sizes: set[str] = set()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
             self.asked.append("list")
+            self.page_sizes.add(request.query["limit"])
             listed = self.lists.popleft() if len(self.lists) > 1 else self.lists[0]
             if isinstance(listed, web.Response):
                 return listed
@@ -353,3 +355,11 @@ async def test_a_list_of_thousands_leaves_the_loop_to_others_in_between(listen: 
         told += 1
     task.cancel()
     assert turns >= count // 100
+
+
+async def test_lists_are_asked_for_in_pages_that_are_decoded_in_a_moment(listen: Listen) -> None:
+    server = ApiServer()
+    server.lists.append([pod("a", 1)])
+    ear = await listen(server)
+    await anext(ear.events)
+    assert server.page_sizes == {"100"}
