@@ -31,6 +31,10 @@ class CountingServer:
     def __init__(self, cluster: Cluster, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
         self.counts: Counter[str] = Counter()
+        self.under_way: Counter[str] = Counter()
+        self.most_at_once: Counter[str] = Counter()
+        self.held: dict[str, asyncio.Event] = {}
+        """Requests of these kinds wait for the event."""
         self.busy: dict[str, float] = {}
         """Methods that are refused once, with the seconds after which to come back."""
         self.refused_at = self.back_at = 0.0
@@ -49,6 +53,10 @@ class CountingServer:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         self._loop.close()
+
+    def let_go(self, what: str) -> None:
+        """Pass on what was held of this kind, and whatever comes after it."""
+        self._loop.call_soon_threadsafe(self.held[what].set)
 
     async def _run(self) -> None:
         connector = aiohttp.TCPConnector(ssl=self._cluster.tls(), limit=0)
@@ -73,7 +81,18 @@ class CountingServer:
         place = _PLACE.search(request.path)
         assert place is not None, request.path
         method = "WATCH" if "watch" in request.query else request.method
-        self.counts[f"{method} {place['kind']}{place['sub'] or ''}"] += 1
+        what = f"{method} {place['kind']}{place['sub'] or ''}"
+        self.counts[what] += 1
+        self.under_way[what] += 1
+        self.most_at_once[what] = max(self.most_at_once[what], self.under_way[what])
+        try:
+            if what in self.held:
+                await self.held[what].wait()
+            return await self._answer(request, method)
+        finally:
+            self.under_way[what] -= 1
+
+    async def _answer(self, request: web.BaseRequest, method: str) -> web.StreamResponse:
         if (seconds := self.busy.pop(method, None)) is not None:
             self.refused_at = time.monotonic()
             return web.Response(status=429, headers={"Retry-After": str(seconds)})
@@ -141,3 +160,21 @@ def test_a_deletion_that_a_busy_server_refuses_comes_back_when_it_says(
     driver.no_pods()
     assert counting.back_at - counting.refused_at >= 2.0
     assert counting.counts["DELETE pods"] == 2
+
+
+def test_no_more_requests_are_under_way_at_once_than_allowed(
+    counting: CountingServer, make_driver: MakeDriver
+) -> None:
+    counting.held = {what: asyncio.Event() for what in ("POST pods", "DELETE pods")}
+    driver = make_driver(config_file=counting.kubeconfig, pod_creation_max_concurrency=3)
+    tasks = [driver.task("exit 0") for _ in range(20)]
+    driver.queue(*tasks)
+    driver.until(lambda: counting.under_way["POST pods"] == 3)
+    counting.let_go("POST pods")
+    for each in tasks:  # told of, though no pod is deleted yet
+        assert driver.end(each) == ("success", None)
+    driver.until(lambda: counting.under_way["DELETE pods"] == 16)
+    counting.let_go("DELETE pods")
+    driver.no_pods()
+    assert counting.most_at_once["POST pods"] == 3
+    assert counting.most_at_once["DELETE pods"] == 16

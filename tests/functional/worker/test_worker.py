@@ -51,7 +51,11 @@ def work():
         print("started", flush=True)
         time.sleep(2)
 
-    good(), bad(), unmoved(), Slow(task_id="slow")
+    @task
+    def watched(ti=None):
+        print("errors go to", ti.sentry_integration)
+
+    good(), bad(), unmoved(), watched(), Slow(task_id="slow")
 
 work()
 """
@@ -99,6 +103,14 @@ def test_a_task_that_succeeds(tmp_path: Path, api: ExecutionApi) -> None:
     assert "hello from the task" in [line["event"] for line in lines]
     assert KEY not in out + err + log
     assert "the-tasks-token" not in out + err + log
+
+
+def test_a_task_is_told_the_executors_sentry_integration(tmp_path: Path, api: ExecutionApi) -> None:
+    told = json.loads(workload("watched")) | {"sentry_integration": "errors.to.Sentry"}
+    sealed = seal(json.dumps(told).encode(), KEY)
+    code, out, err = run(tmp_path, api.url, PODLIFT_WORKLOAD=sealed)
+    assert code == 0, (out, err)
+    assert "errors go to errors.to.Sentry" in out
 
 
 def test_a_task_that_failed_and_will_be_tried_again(tmp_path: Path, api: ExecutionApi) -> None:
