@@ -152,6 +152,10 @@ def test_what_the_cluster_lacks_is_said(run: Helm, cluster: Any, namespace: str)
         f"fernetKeySecretName: there is no Secret mine in namespace {namespace}. "
         "Make it, with fernet-key in it."
     )
+    variable = {"envName": "MINE", "secretName": "mine", "secretKey": "b"}
+    assert _said(run, {"secret": [variable]}) == (
+        f"secret: there is no Secret mine in namespace {namespace}. Make it, with b in it."
+    )
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",

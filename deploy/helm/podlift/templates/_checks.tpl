@@ -212,6 +212,11 @@ workers.namespace is another one than the release's, and a claim is in one names
 {{- $secrets = append $secrets (list "dags.gitSync.credentialsSecret" $sync.credentialsSecret (list "GITSYNC_USERNAME" "GITSYNC_PASSWORD") $namespace) }}
 {{- end }}
 {{- end }}
+{{- range $entry := .Values.secret }}
+{{- range $namespace := list $.Release.Namespace (include "podlift.taskNamespace" $) | uniq }}
+{{- $secrets = append $secrets (list "secret" $entry.secretName (list $entry.secretKey) $namespace) }}
+{{- end }}
+{{- end }}
 {{- range $secrets }}
 {{- $value := index . 0 }}{{ $name := index . 1 }}{{ $namespace := index . 3 }}
 {{- if $name }}
