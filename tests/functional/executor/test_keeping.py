@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.functional
 
-STOPS = "trap 'echo last words; exit 143' TERM; echo begun; while :; do sleep 0.05; done"
+# A worker takes a moment to end, too; its log goes with its pod, so it is read in that moment.
+STOPS = "trap 'echo last words; sleep 1; exit 143' TERM; echo begun; while :; do sleep 0.05; done"
 
 
 def said(log: str) -> list[str]:
