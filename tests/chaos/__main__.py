@@ -43,6 +43,8 @@ def main() -> int:
         environment = _environment(folder, database)
         migrate(environment)
         use_airflow(environment)
+        # It warns of each write to a connection that the proxy has cut.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
         scene = Scene(
             kubeconfig=kubeconfig,
             database=database,

@@ -111,13 +111,15 @@ def test_a_pod_whose_creation_was_never_answered_is_found(
 ) -> None:
     hold = Hold("POST", "/pods", carried_out=True)
     server.holds = (hold,)
-    task = new_task("sleep 0.5; echo once")
+    task = new_task("sleep 3; echo once")
     doomed.queue(task)
     assert hold.met.wait(20)
     doomed.kill()
     in_state(database, task, "queued")
     driver = successor()
     adopt(driver, task, state="queued")
+    driver.until(lambda: driver.pods()[0]["metadata"]["labels"]["podlift.dev/executor"][0] == "8")
+    in_state(database, task, "success")  # as its worker says when it is done
     assert driver.end(task) == ("success", None)
     assert driver.kept_log(task).count("once") == 1
     driver.no_pods()
@@ -137,6 +139,7 @@ def test_a_pod_that_pends_goes_on_pending_under_the_next_scheduler(
     adopt(driver, task, state="queued")
     driver.until(lambda: driver.pods()[0]["metadata"]["labels"]["podlift.dev/executor"][0] == "8")
     path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
+    in_state(database, task, "success")  # as its worker says when it is done
     patch = {"spec": {"schedulingGates": None}}
     kind = "application/merge-patch+json"
     assert cluster.request("PATCH", path, patch, Content_Type=kind)[0] == 200
