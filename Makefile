@@ -24,7 +24,7 @@ test: unit functional ## Run the unit and the functional tests
 
 # Most functional tests wait for something: more processes than cores finish sooner. A test file is
 # one process's, because its tests may share an Airflow.
-AT_ONCE ?= 3
+AT_ONCE ?= 4
 PARALLEL := --numprocesses=$(AT_ONCE) --dist=loadfile
 
 # What a run has none of need not be imported: a process collects for seconds.
