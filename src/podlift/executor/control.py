@@ -247,14 +247,26 @@ class Control:
         record = execution.record
         orphaned = record.state is State.REQUEUEING  # its launch is that of the pod before
         if before is not None:
-            # A pod that has ended keeps its name; one that may live has the next one wait for it.
-            last = before.record.launch - (not before.record.ended)
+            last = before.record.launch  # its pod may still be there, and keeps its name
             launch = max(record.launch, last) if orphaned else last + 1
             execution.record = replace(record, launch=launch)
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         launch = execution.record.launch
-        first = Requeue(launch + 1, Cause.VANISHED) if orphaned else Create(launch)
-        self._carry_out(execution, first)
+        if orphaned:
+            self._carry_out(execution, Requeue(launch + 1, Cause.VANISHED))
+        elif before is None or before.record.ended:
+            self._carry_out(execution, Create(launch))
+        else:
+            execution.namespace = before.namespace
+            self._tasks.spawn(self._begin_beside(execution))
+
+    async def _begin_beside(self, execution: Execution) -> None:
+        """Another scheduler took the former pod from us: the task waits for what lives by now."""
+        living = await self._disputes.living_launch(execution)
+        if execution.record.state is State.QUEUED:  # not taken back meanwhile
+            launch = execution.record.launch if living is None else living
+            execution.record = replace(execution.record, launch=launch)
+            self._carry_out(execution, Create(launch))
 
     def _started(self, execution: Execution) -> None:
         if execution.whose.workload != TASK:  # a task's worker tells Airflow itself

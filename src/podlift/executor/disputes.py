@@ -31,7 +31,7 @@ from podlift.kube.client import Client
 from podlift.kube.errors import Forbidden, NotFound
 from podlift.kube.resources import PODS
 from podlift.pods.building import BASE
-from podlift.pods.labels import TI_ID, labels_of
+from podlift.pods.labels import TI_ID, identity_of, labels_of
 from podlift.pods.reading import Pod, has_started, is_deleted, is_finished
 
 if TYPE_CHECKING:
@@ -193,6 +193,14 @@ class Disputes:
             return False
         rows = await self._metadata.task_states([execution.ti_id])
         return await self._prefer(execution, rows, adopting=adopting)
+
+    async def living_launch(self, execution: Execution) -> int | None:
+        """The launch number of a pod of the task that has not ended; None if there is none.
+
+        A creation with the same number asks for the same name, and so waits until that is free.
+        """
+        identities = [identity_of(p) for p in await self._pods_of(execution) if not is_finished(p)]
+        return max((each.launch for each in identities if each is not None), default=None)
 
     async def _prefer(
         self,

@@ -149,27 +149,46 @@ class _Overlap:
             self.most = max(self.most, len(live))
 
 
-def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Driver) -> None:
-    # It was taken back and queued again here, while another scheduler still took it for its own.
-    base = {
-        "name": "base",
-        "command": ["sh", "-c", "trap 'sleep 4; exit 143' TERM; sleep 60 & wait"],
-    }
-    spec = {"terminationGracePeriodSeconds": 20, "containers": [base]}
-    first = driver.task(override={"spec": spec})
+#: A pod that takes four seconds to end when it is told to.
+_SLOW_TO_END = {
+    "terminationGracePeriodSeconds": 20,
+    "containers": [
+        {
+            "name": "base",
+            "command": ["sh", "-c", "trap 'sleep 4; exit 143' TERM; sleep 60 & wait"],
+        }
+    ],
+}
+
+
+def taken_back_and_queued_again(driver: Driver) -> tuple[Any, dict[str, Any]]:
+    """The task that waits for its former pod to end, and that pod."""
+    first = driver.task(override={"spec": _SLOW_TO_END})
     driver.queue(first)
-    name = driver.pod("Running")["metadata"]["name"]
+    pod = driver.pod("Running")
     revoke(driver, first)
     driver.until(lambda: "deletionTimestamp" in driver.pods()[0]["metadata"])
-    again = driver.task("exit 0", ti_id=uuid.UUID(str(first.ti.id)))
+    again = driver.task("sleep 1", ti_id=uuid.UUID(str(first.ti.id)))
     again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
     driver.queue(again)
     driver.beat()
-    marks = {"podlift.dev/executor": "99-another", "podlift.dev/adoptions": "1"}
-    path = f"/api/v1/namespaces/{driver.namespace}/pods/{name}"
-    patch = {"metadata": {"annotations": marks}}
+    return again, pod
+
+
+_ANOTHERS = {"podlift.dev/executor": "99-another", "podlift.dev/adoptions": "1"}
+
+
+def is_taken_over(driver: Driver, pod: dict[str, Any]) -> None:
+    """Another scheduler still took the task for its own."""
+    path = f"/api/v1/namespaces/{driver.namespace}/pods/{pod['metadata']['name']}"
+    patch = {"metadata": {"annotations": _ANOTHERS}}
     kind = "application/merge-patch+json"
     assert driver.cluster.request("PATCH", path, patch, Content_Type=kind)[0] == 200
+
+
+def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Driver) -> None:
+    again, pod = taken_back_and_queued_again(driver)
+    is_taken_over(driver, pod)
 
     def only_one() -> bool:
         living = [pod for pod in driver.pods() if pod["status"]["phase"] in ("Pending", "Running")]
@@ -179,3 +198,39 @@ def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Dr
     driver.until(only_one)
     assert driver.ends(again) == [("success", None)]
     driver.no_pods()
+
+
+def test_one_to_which_another_scheduler_gave_its_next_pod_waits_for_that_one(
+    make_driver: MakeDriver, server: HoldingServer
+) -> None:
+    driver = make_driver(config_file=server.kubeconfig, request_timeout=1)
+    again, pod = taken_back_and_queued_again(driver)
+    name = pod["metadata"]["name"].removesuffix("-1")
+    notes = pod["metadata"]["annotations"] | _ANOTHERS
+    notes |= {"podlift.dev/launch": "2", "podlift.dev/execution": "anothers"}
+    second = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-2", "labels": pod["metadata"]["labels"]}
+        | {"annotations": notes},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [{"name": "base", "image": "busybox:1.36", "command": ["sleep", "8"]}],
+        },
+    }
+    path = f"/api/v1/namespaces/{driver.namespace}/pods"
+    assert driver.cluster.request("POST", path, second)[0] == 201
+    server.holds = (hold := Hold("POST", "/pods"),)
+    is_taken_over(driver, pod)
+    driver.until(hold.met.is_set)
+    assert driver.cluster.request("DELETE", f"{path}/{name}-1?gracePeriodSeconds=0")[0] == 200
+    server.holds = ()
+
+    def in_turn() -> bool:
+        phases = {each["metadata"]["name"]: each["status"]["phase"] for each in driver.pods()}
+        living = {each for each, phase in phases.items() if phase in ("Pending", "Running")}
+        assert len(living) <= 1, phases
+        return bool(driver.ends(again))
+
+    driver.until(in_turn)
+    assert driver.ends(again) == [("success", None)]
