@@ -7,6 +7,7 @@ out-of-memory score.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -42,6 +43,7 @@ _TOOLS = {
     "iptables": "iptables",
 }
 _CGROUPS = Path("/sys/fs/cgroup")
+_ENDING_SECONDS = 10.0
 _SOCKET = RUN / "containerd.sock"
 
 
@@ -131,6 +133,7 @@ def forget_history() -> None:
 def down() -> None:
     """Stop whatever runs of a node, also of one whose command was killed, and remove its state."""
     _check_root()
+    processes.stop("kubelet")  # first: it would start again what is ended here
     _end_containers()
     processes.stop_all()
     for pid in processes.shims_below(RUN):
@@ -433,8 +436,26 @@ def _unmount_below(folder: Path) -> None:
 
 
 def _remove_cgroups() -> None:
-    """Remove the kubelet's cgroups: empty by now, one tree for each controller (or one in all)."""
+    """Remove the kubelet's cgroups, one tree for each controller (or one in all).
+
+    What still runs in them are containers whose shim died before them.
+    """
     for root in (*_CGROUPS.glob("*/kubepods"), _CGROUPS / "kubepods"):
-        if root.is_dir():
-            for folder, _, _ in os.walk(root, topdown=False):
-                os.rmdir(folder)
+        for procs in root.rglob("cgroup.procs"):
+            for pid in procs.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), 9)
+        for folder, _, _ in os.walk(root, topdown=False):
+            _remove_cgroup(Path(folder))
+
+
+def _remove_cgroup(folder: Path) -> None:
+    give_up = time.monotonic() + _ENDING_SECONDS
+    while True:
+        try:
+            folder.rmdir()
+            return
+        except OSError as error:  # a process that was killed takes a moment to leave
+            if error.errno != errno.EBUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
