@@ -26,7 +26,7 @@ from podlift.kube import load_connection
 from podlift.kube.access import Access
 
 _START_SECONDS = 30.0
-_RUNNERS = ("/apis/batch/v1/jobs", "/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets")
+_RUNNERS = (("batch/v1", "jobs"), ("apps/v1", "deployments"), ("apps/v1", "statefulsets"))
 _SERVER = Path(__file__).with_name("serve_local.py")
 _ROOT = Path(__file__).parents[2]
 
@@ -76,16 +76,17 @@ class Cluster:
 
     def remove_namespace(self, name: str) -> None:
         """Have a namespace removed, without waiting for what runs in it to end by itself."""
-        path = f"/api/v1/namespaces/{name}"
-        self.request("DELETE", f"{path}/pods?gracePeriodSeconds=0")
-        self.request("DELETE", path)
+        self._end_pods(name)
+        self.request("DELETE", f"/api/v1/namespaces/{name}")
 
     def stop_all_in(self, name: str) -> None:
         """Leave nothing in a namespace that runs, or that makes something run."""
-        for kind in _RUNNERS:
-            group, plural = kind.rsplit("/", 1)
-            path = f"{group}/namespaces/{name}/{plural}?propagationPolicy=Background"
-            self.request("DELETE", path)
+        for group, plural in _RUNNERS:
+            path = f"/apis/{group}/namespaces/{name}/{plural}"
+            self.request("DELETE", f"{path}?propagationPolicy=Background")
+        self._end_pods(name)
+
+    def _end_pods(self, name: str) -> None:
         self.request("DELETE", f"/api/v1/namespaces/{name}/pods?gracePeriodSeconds=0")
 
 
@@ -225,7 +226,7 @@ def remove_later(cluster: Cluster) -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     for name in names:
-        cluster.remove_namespace(name)
+        cluster.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture

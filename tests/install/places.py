@@ -24,7 +24,7 @@ GIT_USER, GIT_TOKEN = "airflow", "only-for-tests"
 BUCKET = "logs"
 S3_KEY, S3_SECRET = "airflow", "only-for-tests"
 _VOLUMES = RUN / "volumes"
-_WORK = ("git", "-C", "/tmp/work")
+_CLONE = ("git", "-C", "/tmp/clone")
 
 
 def namespace(name: str) -> dict[str, Any]:
@@ -104,15 +104,15 @@ def git_token() -> dict[str, Any]:
 
 def commits(commands: Commands) -> list[str]:
     """The hashes of the repository's commits, the oldest first."""
-    return commands.kubectl("exec", GIT, "--", *_WORK, "rev-list", "--reverse", "main").split()
+    return commands.kubectl("exec", GIT, "--", *_CLONE, "rev-list", "--reverse", "main").split()
 
 
 def push(commands: Commands, way: str, old: str, new: str) -> None:
     """Change words of a DAG in the repository."""
-    file = f"/tmp/work/dags/{way}.py"
+    file = f"/tmp/clone/dags/{way}.py"
     commands.kubectl("exec", GIT, "--", "sed", "-i", f"s/{old}/{new}/", file)
-    commands.kubectl("exec", GIT, "--", *_WORK, "commit", "--quiet", "--all", "--message=Change")
-    commands.kubectl("exec", GIT, "--", *_WORK, "push", "--quiet", "origin", "main")
+    commands.kubectl("exec", GIT, "--", *_CLONE, "commit", "--quiet", "--all", "--message=Change")
+    commands.kubectl("exec", GIT, "--", *_CLONE, "push", "--quiet", "origin", "main")
 
 
 def git_server(images: Loaded, git: Git) -> list[dict[str, Any]]:
