@@ -248,7 +248,7 @@ class Control:
         orphaned = record.state is State.REQUEUEING  # its launch is that of the pod before
         if before is not None:
             last = before.record.launch  # its pod may still be there, and keeps its name
-            launch = max(record.launch, last) if orphaned else last + 1
+            launch = max(record.launch, last if orphaned else last + 1)
             execution.record = replace(record, launch=launch)
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         launch = execution.record.launch

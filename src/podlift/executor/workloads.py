@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from podlift.compat import workload_key
 from podlift.pods.labels import Identity
+from podlift.pods.naming import launch_in
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecuteCallback, ExecuteTask, ExecutorWorkload
@@ -41,6 +42,8 @@ class Facts:
     """The trace that it is part of, as W3C headers (``traceparent``, ``tracestate``)."""
     bundle_version: str | None = None
     """The version of the DAG bundle with which its run began; None where DAGs have no versions."""
+    last_launch: int = 1
+    """Launch number of the last pod that Airflow knows of, whichever scheduler made it."""
 
 
 def kind_of(workload: Workload) -> str:
@@ -73,6 +76,7 @@ def _task(workload: ExecuteTask, team: str) -> Facts:
         config=ti.executor_config or {},
         trace={str(k): str(v) for k, v in (ti.context_carrier or {}).items()},
         bundle_version=workload.bundle_info.version,
+        last_launch=launch_in(ti.external_executor_id or "", str(ti.id)) or 1,
     )
 
 

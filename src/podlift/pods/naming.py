@@ -42,6 +42,13 @@ def pod_name(prefix_parts: Sequence[str], uid: str, launch: int) -> str:
     return f"{prefix}-{ending}"
 
 
+def launch_in(name: str, uid: str) -> int | None:
+    """The launch number in a name that ``pod_name`` made for this uid; None in any other."""
+    start, _, launch = name.rpartition("-")
+    named = launch.isdecimal() and start.endswith(f"-{_hash(uid, _HASH_LENGTH)}")
+    return int(launch) if named else None
+
+
 @lru_cache(maxsize=4096)  # DAGs and runs have many tasks
 def label_value(text: str) -> str:
     """Return ``text`` if it is a valid label value; else a readable form of it that is.

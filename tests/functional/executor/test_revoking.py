@@ -190,29 +190,20 @@ def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Dr
     again, pod = taken_back_and_queued_again(driver)
     is_taken_over(driver, pod)
 
-    def only_one() -> bool:
-        living = [pod for pod in driver.pods() if pod["status"]["phase"] in ("Pending", "Running")]
-        assert len(living) <= 1, [pod["metadata"]["name"] for pod in living]
-        return bool(driver.ends(again))
-
-    driver.until(only_one)
-    assert driver.ends(again) == [("success", None)]
+    ends_alone(driver, again)
     driver.no_pods()
 
 
-def test_one_to_which_another_scheduler_gave_its_next_pod_waits_for_that_one(
-    make_driver: MakeDriver, server: HoldingServer
-) -> None:
-    driver = make_driver(config_file=server.kubeconfig, request_timeout=1)
-    again, pod = taken_back_and_queued_again(driver)
-    name = pod["metadata"]["name"].removesuffix("-1")
-    notes = pod["metadata"]["annotations"] | _ANOTHERS
+def anothers_second(driver: Driver, first: dict[str, Any]) -> str:
+    """Another scheduler gave the task its second pod, for a few seconds. Returns its name."""
+    meta = first["metadata"]
+    name = meta["name"].removesuffix("-1") + "-2"
+    notes = meta["annotations"] | _ANOTHERS
     notes |= {"podlift.dev/launch": "2", "podlift.dev/execution": "anothers"}
     second = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{name}-2", "labels": pod["metadata"]["labels"]}
-        | {"annotations": notes},
+        "metadata": {"name": name, "labels": meta["labels"], "annotations": notes},
         "spec": {
             "restartPolicy": "Never",
             "containers": [{"name": "base", "image": "busybox:1.36", "command": ["sleep", "8"]}],
@@ -220,17 +211,50 @@ def test_one_to_which_another_scheduler_gave_its_next_pod_waits_for_that_one(
     }
     path = f"/api/v1/namespaces/{driver.namespace}/pods"
     assert driver.cluster.request("POST", path, second)[0] == 201
-    server.holds = (hold := Hold("POST", "/pods"),)
-    is_taken_over(driver, pod)
-    driver.until(hold.met.is_set)
-    assert driver.cluster.request("DELETE", f"{path}/{name}-1?gracePeriodSeconds=0")[0] == 200
-    server.holds = ()
+    return name
+
+
+def names(driver: Driver) -> set[str]:
+    return {pod["metadata"]["name"] for pod in driver.pods()}
+
+
+def ends_alone(driver: Driver, task: Any) -> None:
+    """It ends well, and there never were two living pods."""
 
     def in_turn() -> bool:
         phases = {each["metadata"]["name"]: each["status"]["phase"] for each in driver.pods()}
         living = {each for each, phase in phases.items() if phase in ("Pending", "Running")}
         assert len(living) <= 1, phases
-        return bool(driver.ends(again))
+        return bool(driver.ends(task))
 
     driver.until(in_turn)
-    assert driver.ends(again) == [("success", None)]
+    assert driver.ends(task) == [("success", None)]
+
+
+def test_one_to_which_another_scheduler_gave_its_next_pod_waits_for_that_one(
+    make_driver: MakeDriver, server: HoldingServer
+) -> None:
+    driver = make_driver(config_file=server.kubeconfig, request_timeout=1)
+    again, pod = taken_back_and_queued_again(driver)
+    anothers_second(driver, pod)
+    server.holds = (hold := Hold("POST", "/pods"),)
+    is_taken_over(driver, pod)
+    driver.until(hold.met.is_set)
+    path = f"/api/v1/namespaces/{driver.namespace}/pods/{pod['metadata']['name']}"
+    assert driver.cluster.request("DELETE", f"{path}?gracePeriodSeconds=0")[0] == 200
+    server.holds = ()
+    ends_alone(driver, again)
+
+
+def test_one_whose_last_pod_is_known_to_airflow_only_waits_for_that_one(driver: Driver) -> None:
+    first = driver.task("sleep 60")
+    driver.queue(first)
+    pod = driver.pod("Running")
+    second = anothers_second(driver, pod)
+    revoke(driver, first)
+    driver.until(lambda: pod["metadata"]["name"] not in names(driver))
+    again = driver.task("sleep 1", ti_id=uuid.UUID(str(first.ti.id)))
+    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    again.ti.external_executor_id = second
+    driver.queue(again)
+    ends_alone(driver, again)

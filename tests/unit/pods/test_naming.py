@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podlift.pods.naming import label_value, pod_name
+from podlift.pods.naming import label_value, launch_in, pod_name
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
@@ -30,6 +31,20 @@ def test_another_uid_or_launch_has_another_name(
 ) -> None:
     names = {pod_name(parts, uid, launch) for uid, launch in launches}
     assert len(names) == len(launches)
+
+
+@given(PARTS, UIDS, LAUNCHES)
+def test_a_name_tells_its_launch_to_who_knows_the_uid(
+    parts: list[str], uid: str, launch: int
+) -> None:
+    name = pod_name(parts, uid, launch)
+    assert launch_in(name, uid) == launch
+    assert launch_in(name, uid + "x") is None
+
+
+@pytest.mark.parametrize("name", ["", "-", "1", "a-1", str(uuid.UUID(int=1)), "pod-one"])
+def test_other_names_tell_none(name: str) -> None:
+    assert launch_in(name, "0199") is None
 
 
 def test_a_name_shows_where_the_pod_comes_from() -> None:
