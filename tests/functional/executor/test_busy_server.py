@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +34,8 @@ class TroubledServer:
         self.kubeconfig = kubeconfig
         self.troubles: list[Trouble] = []
         self.creations = 0
+        self.clock_ahead = 0.0
+        """Seconds."""
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -98,7 +103,8 @@ class TroubledServer:
             data=await request.read(),
             headers=headers,
         ) as upstream:
-            response = web.StreamResponse(status=upstream.status, headers={"X-From": "cluster"})
+            response = web.StreamResponse(status=upstream.status)
+            response.headers["Date"] = formatdate(time.time() + self.clock_ahead, usegmt=True)
             response.content_type = upstream.content_type
             await response.prepare(request)
             async for piece in upstream.content.iter_any():
@@ -213,3 +219,16 @@ def test_a_webhook_that_could_not_be_asked_is_asked_again(
     driver.queue(task)
     assert driver.end(task, 40.0) == ("success", None)
     assert any("failed calling webhook" in told for told in driver.told())
+
+
+def test_a_server_whose_clock_differs_is_told_of_once_and_no_task_minds(
+    troubled: TroubledServer, make_driver: MakeDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubled.clock_ahead = 3600.0
+    driver = make_driver(config_file=troubled.kubeconfig)
+    task = driver.task("exit 0")
+    driver.queue(task)
+    assert driver.end(task) == ("success", None)
+    told = [each for each in caplog.messages if "clock" in each]
+    assert len(told) == 1
+    assert re.search("(3600|3599) s behind the Kubernetes API server", told[0])
