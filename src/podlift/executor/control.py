@@ -32,6 +32,7 @@ from podlift.executor.effects import (
     Tell,
 )
 from podlift.executor.errands import Errands
+from podlift.executor.events import Looks
 from podlift.executor.execution import EXECUTION, Execution, execution_for, execution_of
 from podlift.executor.hearing import Hearing
 from podlift.executor.keeping import Keeper
@@ -107,6 +108,7 @@ class Control:
         )
         self.accounts = Accounts(asyncio.get_running_loop().time)
         self.hearing = Hearing(self, tasks, self._blueprints, deployment)
+        self._looks = Looks(client, tasks, self.hearing.see)
 
     # What the scheduler asks for
 
@@ -285,7 +287,7 @@ class Control:
                 logger.info("%s: %s", execution.key, sentence)
                 self.notify(Told(execution.key, sentence))
             case LookAtEvents():
-                self._tasks.spawn(self.errands.look_at_events(execution))
+                self._looks.ask(execution)
             case KeepLog(verdict, again):
                 self._tasks.spawn(self.errands.keep(execution, verdict, again))
             case Requeue(launch):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from podlift.executor.blueprints import Blueprints
 from podlift.executor.disputes import Disputes
-from podlift.executor.events import events_of
 from podlift.executor.execution import Execution
 from podlift.executor.messages import Told
 from podlift.executor.metadata import Answer, Metadata
@@ -54,16 +53,6 @@ class Errands:
         self._blueprints = blueprints
         self._requeuer = Requeuer(metadata, executor_id)
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
-
-    async def look_at_events(self, execution: Execution) -> None:
-        """Find out what the execution's pod waits for."""
-        pod = execution.pod
-        if pod is None:
-            return
-        events = await events_of(self._client, pod)
-        if execution.pod is not None and execution.pod.metadata.uid == pod.metadata.uid:
-            execution.events = events
-            self._control.hearing.see(execution, execution.pod)
 
     async def look_for_the_unseen(self) -> None:
         """All pods have been listed: what came and went since the last list was never told."""

@@ -18,14 +18,13 @@ from typing import Any, TypeVar
 from podlift.executor import metrics
 from podlift.executor.archive import KEPT_LOG_LIMIT, Draft, LogFolder, add_to_index, kept_file
 from podlift.executor.copying import PATIENCE, Copied, Copier, Patience
+from podlift.executor.events import events_of
 from podlift.executor.execution import Execution
 from podlift.executor.log_lines import cause_lines, log_line, undated_line
 from podlift.executor.remote_logging import RemoteLogging, There
 from podlift.executor.salvaging import Salvage
 from podlift.executor.state import Verdict
 from podlift.kube.client import Client
-from podlift.kube.errors import KubeError
-from podlift.kube.resources import EVENTS
 from podlift.pods.building import BASE
 from podlift.pods.causes import Cause
 from podlift.pods.diagnosis import diagnose
@@ -40,7 +39,6 @@ _WORKERS_OWN_FAILURE = 1
 _BROUGHT_BY_THE_WORKER = frozenset({0, _WORKERS_OWN_FAILURE})
 """Exit codes after which the worker has brought its log to where remote logging keeps it."""
 _AT_ONCE = 8
-_EVENTS_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +160,9 @@ class Keeper:
 
     async def _explained(self, subject: _Subject, pod: Pod) -> _Subject:
         """Events know more than the pod's status: which volume, which image."""
-        try:
-            async with asyncio.timeout(_EVENTS_TIMEOUT):
-                listing = await self._client.list(
-                    EVENTS,
-                    pod.metadata.namespace,
-                    field_selector=f"involvedObject.uid={pod.metadata.uid}",
-                    type=Event,
-                )
-        except (KubeError, TimeoutError) as error:
-            # They help, but a role without the right to list them is no obstacle.
-            logger.info("The events of pod %s cannot be read: %s", subject.pod_name, error)
-            return subject
-        sentence = _more_precise(subject.sentence, pod, listing.items)
-        return replace(subject, events=listing.items, sentence=sentence)
+        events = await events_of(self._client, pod)
+        sentence = _more_precise(subject.sentence, pod, events)
+        return replace(subject, events=events, sentence=sentence)
 
     async def _keep(self, subject: _Subject, file: Path) -> str:
         salvage = self._salvages.pop(subject.pod.metadata.uid, None) if subject.pod else None

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.functional.executor.test_requests import CountingServer
 
 from podlift.executor import control, policies
 from podlift.sealing import from_variables, unseal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.functional.conftest import Cluster
     from tests.functional.executor.conftest import Driver, MakeDriver
 
 pytestmark = pytest.mark.functional
@@ -36,15 +41,21 @@ def seal_key(driver: Driver) -> str:
     return base64.b64decode(driver.cluster.request("GET", path)[1]["data"]["key"]).decode()
 
 
-def test_what_only_the_events_know_is_told_and_fails_the_task_in_the_end(
-    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor looks at the events of pods that pend for less than a second."""
     policy_of = policies.policy_of
     monkeypatch.setattr(
         control,
         "policy_of",
         lambda settings: replace(policy_of(settings), look_after=0.3, look_every=0.3),
     )
+
+
+@pytest.mark.usefixtures("looks_soon")
+def test_what_only_the_events_know_is_told_and_fails_the_task_in_the_end(
+    make_driver: MakeDriver,
+) -> None:
     driver = make_driver(pending_failure_timeout=1)
     task = driver.task(override=with_volume({"configMap": {"name": "no-such-map"}}))
     driver.queue(task)
@@ -53,6 +64,22 @@ def test_what_only_the_events_know_is_told_and_fails_the_task_in_the_end(
     assert "no-such-map" in info
     assert any("no-such-map" in told for told in driver.told())
     driver.no_pods()
+
+
+@pytest.mark.usefixtures("looks_soon")
+def test_many_pods_that_do_not_start_share_a_list_of_the_events(
+    cluster: Cluster, make_driver: MakeDriver, tmp_path: Path
+) -> None:
+    with CountingServer(cluster, tmp_path / "counting") as server:
+        driver = make_driver(config_file=server.kubeconfig)
+        override = with_volume({"configMap": {"name": "no-such-map"}})
+        tasks = [driver.task(override=override) for _ in range(12)]
+        began = time.monotonic()
+        driver.queue(*tasks)
+        driver.until(lambda: sum("no-such-map" in told for told in driver.told()) == len(tasks))
+        seconds = time.monotonic() - began
+        assert server.counts["GET events"] <= 1 + seconds  # a second's pause after each
+        assert server.most_at_once["GET events"] == 1
 
 
 def test_a_task_for_which_there_is_no_room_fails_after_the_time_that_was_set(

@@ -197,7 +197,7 @@ def test_one_whose_pod_another_scheduler_took_over_waits_for_that_pod(driver: Dr
 def anothers_second(driver: Driver, first: dict[str, Any]) -> str:
     """Another scheduler gave the task its second pod, for a few seconds. Returns its name."""
     meta = first["metadata"]
-    name = meta["name"].removesuffix("-1") + "-2"
+    name: str = meta["name"].removesuffix("-1") + "-2"
     notes = meta["annotations"] | _ANOTHERS
     notes |= {"podlift.dev/launch": "2", "podlift.dev/execution": "anothers"}
     second = {
