@@ -6,9 +6,12 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 from bench import Unmeasured
 from bench.triggerer import ENDED
+from podlift.executor.patience import patiently
 from podlift.kube import PODS, Client, Patch
 from podlift.pods.reading import Pod
 
@@ -17,8 +20,14 @@ _AT_ONCE = 32
 
 async def names(client: Client, namespace: str) -> list[str]:
     """All pods of a namespace."""
-    listed = await client.list(PODS, namespace, type=Pod)
-    return [pod.metadata.name for pod in listed.items]
+    return [pod.metadata.name for pod in await _all(client, namespace)]
+
+
+async def _all(client: Client, namespace: str) -> list[Pod]:
+    """Asked again while the server is too busy to answer."""
+    ask: Any = partial(client.list, PODS, namespace, type=Pod)
+    pods: list[Pod] = (await patiently(ask, "Listing pods")).items
+    return pods
 
 
 async def until_running(client: Client, namespace: str, count: int, patience: float) -> float:
@@ -28,8 +37,8 @@ async def until_running(client: Client, namespace: str, count: int, patience: fl
     """
     began = time.monotonic()
     while True:
-        listed = await client.list(PODS, namespace, type=Pod)
-        missing = count - sum(pod.status.phase == "Running" for pod in listed.items)
+        pods = await _all(client, namespace)
+        missing = count - sum(pod.status.phase == "Running" for pod in pods)
         took = time.monotonic() - began
         if missing <= 0:
             return took

@@ -18,18 +18,23 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bench import Unmeasured
 from bench.driving import Beats
 from bench.load import task
 from bench.side_by_side.accounts import cpu_by_process, megabytes, spent
 from bench.side_by_side.profiling import Profiling
+from bench.side_by_side.rows import write_queued
 
+if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecuteTask
+
+_DATABASE = "airflow.db"
 _LOOKS = 0.02
 """Seconds between two looks for a command."""
 
@@ -37,8 +42,11 @@ _LOOKS = 0.02
 class Driver:
     """What the scheduler's loop does with an executor, and what it hears."""
 
-    def __init__(self, executor: Any, pause: float, profiling: Profiling | None = None) -> None:
+    def __init__(
+        self, executor: Any, pause: float, database: Path, profiling: Profiling | None = None
+    ) -> None:
         self._executor = executor
+        self._database = database
         self._profiling = profiling
         self._pause = pause
         self._beats = Beats()
@@ -59,23 +67,33 @@ class Driver:
         if state == "failed":
             raise Unmeasured(f"task {key} failed: {info}")
         # The standard executor leaves it to the database whether a pod that succeeded is a
-        # success. There is no row here.
+        # success. It has no rows here.
         if state in ("success", None):
             self._ended.add(key)
 
     def queue(self, count: int, first: int) -> dict[str, Any]:
         """Hand tasks over, numbered from ``first``; says who they are."""
+        made = self._make(count, first)
+        self._hand_over(made)
+        return {"ids": {each.ti.task_id: str(each.ti.id) for each in made}}
+
+    def _make(self, count: int, first: int) -> list[ExecuteTask]:
         made = [task(first + number) for number in range(count)]
+        if isinstance(self._executor.job_id, int):  # an executor without one asks for no rows
+            write_queued(self._database, made, self._executor.job_id)
+        return made
+
+    def _hand_over(self, made: Iterable[ExecuteTask]) -> None:
         for each in made:
             self._executor.queue_workload(each, session=None)
-        return {"ids": {each.ti.task_id: str(each.ti.id) for each in made}}
 
     def finish(self, count: int, first: int, seconds: float) -> dict[str, Any]:
         """Have tasks run from queued to ended, or as many as there is time for."""
+        made = self._make(count, first)
         self._forget()
         already = len(self._ended)
         wall, began = time.time(), time.perf_counter()
-        self.queue(count, first)
+        self._hand_over(made)
         last, heard = began, 0
         while heard < count and time.perf_counter() - began < seconds:
             self.beat()
@@ -169,7 +187,7 @@ def configure(specification: dict[str, Any]) -> None:
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": folder / "logs",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / _DATABASE}",
         **{
             f"AIRFLOW__{section}__{name.upper()}": value
             for name, value in specification["options"].items()
@@ -183,8 +201,19 @@ def start(specification: dict[str, Any]) -> Any:
     module, _, name = specification["executor"].rpartition(".")
     executor = getattr(import_module(module), name)(parallelism=1_000_000)
     executor.job_id = specification["job"]
+    _ask_the_database()
     executor.start()
     return executor
+
+
+def _ask_the_database() -> None:
+    """A scheduler has done so before: what that loads is not its executor's to answer for."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        session.scalars(select(TaskInstance.id).limit(1)).all()
 
 
 def serve(driver: Driver, pause: float, commands: TextIO, say: Callable[..., None]) -> None:
@@ -231,7 +260,8 @@ def main(file: str) -> None:
     def say(**facts: Any) -> None:
         print(json.dumps(facts), file=answers, flush=True)
 
-    driver = Driver(executor, specification["pause"], profiling)
+    database = Path(specification["folder"], _DATABASE)
+    driver = Driver(executor, specification["pause"], database, profiling)
     say(started=started, **driver.report())
     serve(driver, specification["pause"], commands, say)
     # What a process left running would go on measuring nothing; pods are its starter's to remove.
