@@ -30,6 +30,9 @@ _SINGLE_NODE = 32
 second of one of them; with many more at once everything is late for seconds, the run's own parts
 too, and a run tells of the machine and of nothing else."""
 
+_LOCAL_HEALING, _HEALING = 8.0, 40.0
+"""Seconds that a pod is given whose Secret is missing: a kubelet looks again after ten to fifteen."""
+
 
 def main() -> int:
     """Parse, play, report."""
@@ -53,6 +56,7 @@ def main() -> int:
             mount_desk=options.cluster != "local",
             patience=options.patience,
             settling=options.settling,
+            healing=_LOCAL_HEALING if options.cluster == "local" else _HEALING,
             at_once=options.at_once or (_ROOM if options.cluster == "local" else _SINGLE_NODE),
         )
         results = []

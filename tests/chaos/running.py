@@ -46,6 +46,8 @@ class Scene:
     """Seconds that a run may take until every task has ended."""
     at_once: int
     """How many tasks may be queued or running at the same time: the slots of Airflow's pool."""
+    healing: float
+    """Seconds that the executor gives a pod whose Secret is missing."""
     settling: float
     """Seconds that it may then take until nothing is left: the pods' time to live."""
 
@@ -78,7 +80,7 @@ class Stage:
             "config_file": str(self.proxy.kubeconfig),
             "pod_template_file": str(self.folder / "template.yaml"),
             "request_timeout": "3",
-            "pending_failure_timeout": "8",
+            "pending_failure_timeout": str(self.scene.healing),
             "shutdown_timeout": "2",
         }
         mine = {f"AIRFLOW__PODLIFT__{name.upper()}": text for name, text in options.items()}
