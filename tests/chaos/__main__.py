@@ -31,7 +31,7 @@ second of one of them; with many more at once everything is late for seconds, th
 too, and a run tells of the machine and of nothing else."""
 
 _LOCAL_HEALING, _HEALING = 8.0, 40.0
-"""Seconds that a pod is given whose Secret is missing: a kubelet looks again after ten to fifteen."""
+"""Seconds that a pod without its Secret is given: a kubelet looks again after ten to fifteen."""
 
 
 def main() -> int:
