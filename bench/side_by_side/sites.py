@@ -10,17 +10,19 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench import Unmeasured
 from bench.bed import local_cluster, settled
 from bench.kubelet import simulated_kubelet
 from bench.load import NODE, write_template
+from bench.side_by_side import pods
 from bench.side_by_side.programs import end_at_work_in, end_left_behind, programs_in
 from bench.side_by_side.server import real_server
 from podlift.cli.home import cache_folder
+from podlift.executor.patience import patiently
 from podlift.kube import NAMESPACES, PODS, Client, load_connection
-from podlift.pods.reading import Pod
 
 _EMPTY_PATIENCE = 120.0
 
@@ -64,14 +66,17 @@ class Site:
             with self.kubelet(name):
                 yield name
         finally:
-            await self.client.delete_collection(PODS, name, grace_period_seconds=0)
+            # With thousands of pods a request takes longer than the server lets it; asked again, it
+            # goes on with what is left.
+            delete = partial(self.client.delete_collection, PODS, name, grace_period_seconds=0)
+            await patiently(delete, f"Deleting the pods of {name}")
             await self.emptied(name)
 
     async def emptied(self, namespace: str) -> None:
         """Wait until no pod is left."""
         async with asyncio.timeout(_EMPTY_PATIENCE):
             while True:
-                if not (await self.client.list(PODS, namespace, type=Pod)).items:
+                if not await pods.names(self.client, namespace):
                     return
                 await asyncio.sleep(0.2)
 

@@ -285,7 +285,8 @@ def error_from_answer(
         status = msgspec.json.decode(body, type=Status)
     except msgspec.DecodeError:
         status = Status()
-    if status.kind == "Status" and status.message:
+    # What gives up after a minute inside the API server leaves the kind out.
+    if (status.kind == "Status" or status.status == "Failure") and status.message:
         return error_from_status(msgspec.structs.replace(status, code=code), retry_after)
     text = " ".join(body[:200].decode(errors="replace").split()) or "nothing more"
     message = (

@@ -131,6 +131,17 @@ def test_an_answer_that_is_not_a_status_is_quoted_with_what_was_asked(body: byte
     assert body.decode()[:20] in str(error)
 
 
+def test_the_api_servers_own_timeout_is_told_in_its_words() -> None:
+    body = (  # as kube-apiserver 1.36 answers after a minute, without kind and apiVersion
+        b'{"metadata":{},"status":"Failure","message":"Timeout: request did not complete within '
+        b'the allotted timeout","reason":"Timeout","details":{},"code":504}'
+    )
+    error = error_from_answer(504, body, {}, "DELETE /api/v1/namespaces/ns/pods")
+    assert error.reason == "Timeout"
+    assert error.message == "Timeout: request did not complete within the allotted timeout"
+    assert error.transient
+
+
 def test_the_http_status_counts_where_the_body_says_another() -> None:
     body = b'{"kind":"Status","message":"x","code":500}'
     assert error_from_answer(404, body, {}).status == 404
