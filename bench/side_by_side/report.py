@@ -101,11 +101,16 @@ def readme_block(results: Results, folder: str, date: str) -> str:
 
 
 def _introduction(results: Results) -> str:
+    turns = "in turns"
+    if results.rounds:
+        turns += (
+            f": {len(results.rounds)} rounds of {results.tasks} tasks that run half a second each, "
+            "every contender once a round"
+        )
     return (
         "Podlift's executor and the standard one (apache-airflow-providers-cncf-kubernetes "
         f"{results.facts.get('apache-airflow-providers-cncf-kubernetes', '')}) on the same server, "
-        f"in turns: {len(results.rounds)} rounds of {results.tasks} tasks that run half a second "
-        "each, every contender once a round. Each executor is the real class in an environment of "
+        f"{turns}. Each executor is the real class in an environment of "
         "its own, driven by the same loop. A figure is the middle of the rounds, with the least "
         "and the greatest in brackets. Times of different machines cannot be compared, the ratios "
         "of one run can. Repeat it with `make bench`; [the method](method.md)."
