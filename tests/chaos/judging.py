@@ -133,11 +133,17 @@ def _said(end: TaskEnd) -> str:
     )
 
 
+_UNSEEN = (
+    "The pod was deleted before it was seen to run.",
+    "The pod was deleted while its task was running.",
+)
+
+
 def _cause(plan: Plan) -> tuple[str, ...] | None:
     """Parts of sentences; a failing task must come with one of them."""
     if plan.times >= ENDLESS:
         # Evicted, eviction. If watches were cut while the pod lived, nobody has seen why it went.
-        return "vict", "The pod was deleted before it was seen to run."
+        return "vict", *_UNSEEN
     part = {
         Work.OUT_OF_MEMORY: "memory",
         Work.BAD_IMAGE: IMPOSSIBLE_IMAGE,

@@ -113,8 +113,9 @@ def test_each_scheduler_that_took_a_task_over_may_report_it() -> None:
 def test_a_task_that_is_evicted_for_ever_fails_and_says_so() -> None:
     plan = Plan(0, Work.SUCCEED, 30.0, Mishap.EVICTED, ENDLESS)
     end = TaskEnd(0, "failed", 1, "a", ("The pod was evicted.",))
-    unseen = replace(end, mismatches=("The pod was deleted before it was seen to run.",))
-    for good in (end, unseen):
+    pending = replace(end, mismatches=("The pod was deleted before it was seen to run.",))
+    running = replace(end, mismatches=("The pod was deleted while its task was running.",))
+    for good in (end, pending, running):
         assert judge(Evidence([plan], [good], [])) == []
     for bad in (replace(end, state="success"), replace(end, mismatches=("It failed.",))):
         assert judge(Evidence([plan], [bad], []))[0].promise == CAUSE
