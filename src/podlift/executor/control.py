@@ -248,22 +248,24 @@ class Control:
     def _begin(self, execution: Execution, before: Execution | None) -> None:
         record = execution.record
         orphaned = record.state is State.REQUEUEING  # its launch is that of the pod before
+        known = 1  # the last launch of which we have seen the end
         if before is not None:
             last = before.record.launch  # its pod may still be there, and keeps its name
             launch = max(record.launch, last if orphaned else last + 1)
             execution.record = replace(record, launch=launch)
+            known = last if before.record.ended else 0
         self._executions[execution.id] = self._latest[execution.ti_id] = execution
         launch = execution.record.launch
         if orphaned:
             self._carry_out(execution, Requeue(launch + 1, Cause.VANISHED))
-        elif before is None or before.record.ended:
+        elif record.launch <= known:
             self._carry_out(execution, Create(launch))
         else:
-            execution.namespace = before.namespace
+            execution.namespace = before.namespace if before else execution.namespace
             self._tasks.spawn(self._begin_beside(execution))
 
     async def _begin_beside(self, execution: Execution) -> None:
-        """Another scheduler took the former pod from us: the task waits for what lives by now."""
+        """Another scheduler had the task meanwhile: wait for those of its pods that still live."""
         living = await self._disputes.living_launch(execution)
         if execution.record.state is State.QUEUED:  # not taken back meanwhile
             launch = execution.record.launch if living is None else living

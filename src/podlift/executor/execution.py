@@ -115,7 +115,7 @@ def execution_for(number: int, workload: Workload, namespace: str, team: str = "
         log_path=facts.log_path,
         priority=facts.priority,
         workload=workload,
-        # The last pod may still live. Asking for its name again makes this one wait for its end.
+        # The last pod may still live. Asking for its name again makes the next wait for its end.
         record=Record(launch=facts.last_launch),
     )
 

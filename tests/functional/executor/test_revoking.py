@@ -258,3 +258,19 @@ def test_one_whose_last_pod_is_known_to_airflow_only_waits_for_that_one(driver: 
     again.ti.external_executor_id = second
     driver.queue(again)
     ends_alone(driver, again)
+
+
+def test_one_whose_pod_another_scheduler_is_about_to_replace_waits_for_that_one(
+    make_driver: MakeDriver,
+) -> None:
+    former = make_driver()
+    first = former.task("sleep 8")
+    former.queue(first)
+    pod = former.pod("Running")
+    former.executor.end()  # it had told Airflow the name of the second one already
+    driver = make_driver()
+    again = driver.task("sleep 1", ti_id=uuid.UUID(str(first.ti.id)))
+    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    again.ti.external_executor_id = pod["metadata"]["name"].removesuffix("-1") + "-2"
+    driver.queue(again)
+    ends_alone(driver, again)
