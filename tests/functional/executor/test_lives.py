@@ -29,7 +29,8 @@ def test_airflow_is_told_the_name_of_the_pod(driver: Driver) -> None:
     slow = driver.task("sleep 30")
     driver.queue(slow)
     pod = driver.pod("Running")
-    assert (slow.ti.key, "queued", pod["metadata"]["name"]) in driver.events
+    named = (slow.ti.key, "queued", pod["metadata"]["name"])
+    driver.until(lambda: named in driver.events)
     assert slow.ti.key in driver.executor.running
 
 
