@@ -23,10 +23,9 @@ values (?, ?, ?, ?, ?, 'default_pool', ?, 'queued', ?)
 
 def write_queued(database: Path, tasks: Sequence[ExecuteTask], job: int) -> None:
     """Write that this scheduler's job has queued them."""
-    each = (task.ti for task in tasks)
     rows = [
         (ti.id.hex, ti.dag_id, ti.task_id, ti.run_id, ti.try_number, ti.pool_slots, job)
-        for ti in each
+        for ti in (task.ti for task in tasks)
     ]
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.executemany(_INSERT, rows)

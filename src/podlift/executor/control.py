@@ -261,7 +261,8 @@ class Control:
         elif record.launch <= known:
             self._carry_out(execution, Create(launch))
         else:
-            execution.namespace = before.namespace if before else execution.namespace
+            if before is not None:
+                execution.namespace = before.namespace
             self._tasks.spawn(self._begin_beside(execution))
 
     async def _begin_beside(self, execution: Execution) -> None:

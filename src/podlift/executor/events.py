@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from podlift.executor.execution import Execution
 from podlift.executor.state import State
@@ -16,9 +16,6 @@ from podlift.kube.resources import EVENTS
 from podlift.pods.reading import Event, Pod
 
 logger = logging.getLogger(__name__)
-
-Events = dict[str, list[Event]]
-"""By the uid of their pod."""
 
 _TIMEOUT = 10.0
 _LIST_TIMEOUT = 60.0
@@ -36,18 +33,23 @@ _PAUSE, _REST = 1.0, 4.0
 
 async def events_of(client: Client, pod: Pod) -> list[Event]:
     """The pod's events. None where they cannot be read: they help, but nothing depends on them."""
-    uid = pod.metadata.uid
+    meta = pod.metadata
+    fields = f"involvedObject.uid={meta.uid}"
+    return await _read(client, meta.namespace, fields, _TIMEOUT, f"pod {meta.name}") or []
+
+
+async def _read(
+    client: Client, namespace: str, fields: str, timeout: float, whose: str
+) -> list[Event] | None:
+    """The events of a field selector; None, with a word in the log, if they cannot be read."""
     try:
-        async with asyncio.timeout(_TIMEOUT):
+        async with asyncio.timeout(timeout):
             listing = await client.list(
-                EVENTS,
-                pod.metadata.namespace,
-                field_selector=f"involvedObject.uid={uid}",
-                type=Event,
+                EVENTS, namespace, field_selector=fields, limit=_PAGE, type=Event
             )
     except (KubeError, TimeoutError) as error:
-        logger.info("The events of pod %s cannot be read: %s", pod.metadata.name, error)
-        return []
+        logger.info("The events of %s cannot be read: %s", whose, error)
+        return None
     return listing.items
 
 
@@ -77,29 +79,24 @@ class Looks:
         clock = asyncio.get_running_loop().time
         while waiting := self._waiting.pop(namespace, None):
             began = clock()
-            found = await self._list(namespace)
-            for execution in waiting.values():
-                pod = execution.pod
-                if found is None or pod is None or execution.record.state is not State.PENDING:
-                    continue
-                events = tuple(found.get(pod.metadata.uid, ()))
-                if events or execution.events:
-                    execution.events = events
-                    self._see(execution, pod)
-            del found
+            events = await _read(
+                self._client, namespace, _TROUBLES, _LIST_TIMEOUT, f"namespace {namespace}"
+            )
+            if events is not None:
+                self._show(waiting.values(), events)
+            del events
             await asyncio.sleep(max(_PAUSE, _REST * (clock() - began)))
         self._looking.discard(namespace)
 
-    async def _list(self, namespace: str) -> Events | None:
-        try:
-            async with asyncio.timeout(_LIST_TIMEOUT):
-                listing = await self._client.list(
-                    EVENTS, namespace, field_selector=_TROUBLES, limit=_PAGE, type=Event
-                )
-        except (KubeError, TimeoutError) as error:
-            logger.info("The events of namespace %s cannot be read: %s", namespace, error)
-            return None
-        found: Events = defaultdict(list)
-        for event in listing.items:
-            found[event.involved_object.uid].append(event)
-        return found
+    def _show(self, waiting: Iterable[Execution], events: Iterable[Event]) -> None:
+        of_pod: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            of_pod[event.involved_object.uid].append(event)
+        for execution in waiting:
+            pod = execution.pod
+            if pod is None or execution.record.state is not State.PENDING:
+                continue
+            found = tuple(of_pod.get(pod.metadata.uid, ()))
+            if found or execution.events:
+                execution.events = found
+                self._see(execution, pod)
