@@ -82,6 +82,12 @@ class Driver:
             log_path=f"dag_id=shells/run_id=1/task_id={name}/attempt=1.log",
         )
 
+    def again(self, first: workloads.ExecuteTask, script: str) -> workloads.ExecuteTask:
+        """The same try of the same task, as Airflow queues it once more."""
+        again = self.task(script, ti_id=uuid.UUID(str(first.ti.id)))
+        again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+        return again
+
     def queue(self, *tasks: workloads.ExecuteTask) -> None:
         for each in tasks:
             if isinstance(each, workloads.ExecuteTask):

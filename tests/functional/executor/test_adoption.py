@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -178,8 +177,7 @@ def test_a_task_queued_by_another_scheduler_waits_for_the_pod_that_is_still_ther
     # As after a deferral that another scheduler resumes: the same UUID, so the same pod name.
     one, other = make_driver(), make_driver()
     first = one.task("sleep 2; echo first")
-    again = one.task("echo second", ti_id=uuid.UUID(str(first.ti.id)))
-    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
+    again = one.again(first, "echo second")
     one.queue(first)
     one.pod("Running")
     other.queue(again)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,13 +33,6 @@ def nothing_is_left(driver: Driver, task: Any) -> None:
     driver.no_pods()
     assert driver.ends(task) == []
     assert driver.executor.running == set()
-
-
-def once_more(driver: Driver, first: Any, script: str) -> Any:
-    """The same try of the same task, as Airflow queues it again."""
-    again = driver.task(script, ti_id=uuid.UUID(str(first.ti.id)))
-    again.ti.task_id, again.log_path = first.ti.task_id, first.log_path
-    return again
 
 
 def test_one_that_waits_for_its_turn_never_gets_a_pod(
@@ -98,7 +90,7 @@ def test_one_that_was_stuck_and_is_queued_again_never_has_two_pods(
     # The scheduler takes it back just as its worker starts, and queues the same task instance.
     seen = _Overlap(driver)
     first = driver.task("trap '' TERM; sleep 60")
-    again = once_more(driver, first, "echo second")
+    again = driver.again(first, "echo second")
     driver.queue(first)
     driver.pod("Running")
     with seen:
@@ -119,7 +111,7 @@ def test_one_that_is_taken_back_again_and_again_runs_once_in_the_end(driver: Dri
         for _ in range(3):
             driver.beat()
             revoke(driver, first)
-            again = once_more(driver, first, "echo last")
+            again = driver.again(first, "echo last")
             driver.queue(again)
         assert driver.end(again) == ("success", None)
     assert seen.most <= 1
@@ -173,7 +165,7 @@ def taken_back_and_queued_again(driver: Driver) -> tuple[Any, dict[str, Any]]:
     pod = driver.pod("Running")
     revoke(driver, first)
     driver.until(lambda: "deletionTimestamp" in driver.pods()[0]["metadata"])
-    again = once_more(driver, first, "sleep 1")
+    again = driver.again(first, "sleep 1")
     driver.queue(again)
     driver.beat()
     return again, pod
@@ -257,7 +249,7 @@ def test_one_whose_last_pod_is_known_to_airflow_only_waits_for_that_one(driver: 
     second = anothers_second(driver, pod)
     revoke(driver, first)
     driver.until(lambda: pod["metadata"]["name"] not in names(driver))
-    again = once_more(driver, first, "sleep 1")
+    again = driver.again(first, "sleep 1")
     again.ti.external_executor_id = second
     driver.queue(again)
     ends_alone(driver, again)
@@ -272,7 +264,7 @@ def test_one_whose_pod_another_scheduler_is_about_to_replace_waits_for_that_one(
     pod = former.pod("Running")
     former.executor.end()  # it had told Airflow the name of the second one already
     driver = make_driver()
-    again = once_more(driver, first, "sleep 1")
+    again = driver.again(first, "sleep 1")
     again.ti.external_executor_id = pod["metadata"]["name"].removesuffix("-1") + "-2"
     driver.queue(again)
     ends_alone(driver, again)
