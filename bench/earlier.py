@@ -1,7 +1,7 @@
 """Podlift beside an earlier commit of itself, in turns: what became of making something faster.
 
     python -m bench.earlier start 57c0a92       # the worker, until a task's first line
-    python -m bench.earlier executor d8e8e32    # the executor, on a local cluster of its own
+    python -m bench.earlier executor d8e8e32    # the executor, on a server of its own
     python -m bench.earlier profile d8e8e32     # where the CPU time of its threads goes
 
 Both run the packages that are installed now, and the commit's ``src`` in the place of Podlift.
@@ -76,10 +76,10 @@ def start(before: Path, pairs: int) -> Rows:
     return _rows(figures, *sides.values())
 
 
-async def executor(before: Path, pairs: int, tasks: int) -> Rows:
+async def executor(before: Path, pairs: int, tasks: int, cluster: str) -> Rows:
     """Tasks by the executor, its loop flat out."""
     sides: dict[Path, list[Turn]] = {before: [], ROOT / "src": []}
-    async with site("local") as there:
+    async with site(cluster) as there:
         database = await make_database(PODLIFT_FLAT_OUT.python, there.folder)
         for number in range(pairs):
             for sources in sides if number % 2 else reversed(sides):
@@ -99,10 +99,10 @@ def _contender(sources: Path) -> Contender:
     return replace(PODLIFT_FLAT_OUT, sources=sources, jobs=(None, None))
 
 
-async def profiles(before: Path, tasks: int) -> Rows:
+async def profiles(before: Path, tasks: int, cluster: str) -> Rows:
     """CPU milliseconds a task of each package in the executor's threads, profiled."""
     sides: dict[Path, dict[str, float]] = {}
-    async with site("local") as there:
+    async with site(cluster) as there:
         database = await make_database(PODLIFT_FLAT_OUT.python, there.folder)
         for sources in (before, ROOT / "src"):
             contender = replace(_contender(sources), profiled=True)
@@ -169,15 +169,16 @@ def main() -> int:
     parser.add_argument("commit")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=300, help="of each turn of the executor")
+    parser.add_argument("--cluster", choices=("real", "local"), default="local")
     given = parser.parse_args()
     try:
         with sources_of(given.commit) as before:
             if given.what == "start":
                 rows = start(before, given.pairs)
             elif given.what == "profile":
-                rows = asyncio.run(profiles(before, given.tasks))
+                rows = asyncio.run(profiles(before, given.tasks, given.cluster))
             else:
-                rows = asyncio.run(executor(before, given.pairs, given.tasks))
+                rows = asyncio.run(executor(before, given.pairs, given.tasks, given.cluster))
     except (Unmeasured, subprocess.TimeoutExpired) as error:
         print(f"Not measured: {error}", file=sys.stderr)
         return 1

@@ -79,6 +79,8 @@ class Driver:
 
     def _make(self, count: int, first: int) -> list[ExecuteTask]:
         made = [task(first + number) for number in range(count)]
+        for each in made:  # as the scheduler does
+            each.token = each.generate_token(str(each.ti.id), self._executor.jwt_generator)
         if isinstance(self._executor.job_id, int):  # an executor without one asks for no rows
             write_queued(self._database, made, self._executor.job_id)
         return made

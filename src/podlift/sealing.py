@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import MutableMapping, Sequence
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -88,6 +89,7 @@ def _variable(number: int) -> str:
     return WORKLOAD_VARIABLE if number == 1 else f"{WORKLOAD_VARIABLE}_{number}"
 
 
+@lru_cache(maxsize=64)  # one key for each namespace
 def _fernet(key: str) -> Fernet:
     try:
         return Fernet(key.encode("utf-8"))

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podlift.commands.explaining.records import Key
@@ -91,9 +91,7 @@ async def rendered_pod(settings: Settings, workload: Workload, team: str | None)
 
 def deployment_for(settings: Settings, team: str | None) -> Deployment:
     """What pods have in common, for pods that never do anything with a token."""
-    generator: Any = None
-    deployment = deployment_of(settings, "rendered", team, generator)
-    return replace(deployment, mint=lambda workload, subject: _NO_TOKEN)
+    return deployment_of(settings, "rendered", team, lambda *_: _NO_TOKEN)
 
 
 async def dry_run(client: Client, built: BuiltPod) -> Manifest:

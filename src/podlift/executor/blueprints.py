@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from podlift.compat import has_pod_mutation_hook, mutate_pod
 from podlift.executor.errors import TemplateError
@@ -37,6 +37,11 @@ DEFAULT_REPOSITORY = "apache/airflow"
 API_VARIABLE = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
 
 
+Mint: TypeAlias = "Callable[[Workload, str, bool], str]"
+"""Makes a token for a workload and its id, valid for as long as the pod may pend from now; at the
+last argument's wish another one than the workload came with."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What every pod of this executor has in common."""
@@ -51,8 +56,7 @@ class Deployment:
     """Name of the team that the executor serves, where Airflow knows several."""
     queued_timeout: float = 600.0
     """``[scheduler] task_queued_timeout``: seconds after which Airflow takes a task back."""
-    mint: Callable[[Workload, str], str] = field(kw_only=True, repr=False)
-    """A fresh token for a workload and its id, valid from now for as long as it may pend."""
+    mint: Mint = field(kw_only=True, repr=False)
 
 
 class _Ground(NamedTuple):
@@ -129,11 +133,14 @@ class Blueprints:
             logger.warning("The key for the pods of namespace %s: %s", namespace, error)
 
     def _workload(self, execution: Execution) -> bytes:
-        """As JSON, with a token that is as young as the pod; without the task's executor_config."""
-        workload = execution.workload
+        """As JSON, with a token that no other pod had; without the task's executor_config."""
+        workload, record = execution.workload, execution.record
         assert workload is not None  # it is rebuilt before another pod of an adopted one is made
-        token = self._deployment.mint(workload, execution.ti_id)
-        return workload.model_copy(update={"token": token}).model_dump_json().encode("utf-8")
+        another = record.replaced > 0 or record.grown > 0
+        token = self._deployment.mint(workload, execution.ti_id, another)
+        if token != workload.token:
+            workload = workload.model_copy(update={"token": token})
+        return workload.model_dump_json().encode("utf-8")
 
     async def _groundwork(self, path: str | None) -> Groundwork:
         template = await self._files.load(path)

@@ -8,29 +8,21 @@ from typing import TYPE_CHECKING
 from airflow import __version__ as airflow_version
 from airflow.configuration import AIRFLOW_HOME, conf
 
-from podlift.compat import execution_api_server_url, fresh_token
+from podlift.compat import execution_api_server_url
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
 from podlift.settings import Settings
 
 if TYPE_CHECKING:
-    from airflow.api_fastapi.auth.tokens import JWTGenerator
-
-    from podlift.executor.workloads import Workload
-
+    from podlift.executor.blueprints import Mint
 
 _CLOCK_SKEW = 60.0
 
 
 def deployment_of(
-    settings: Settings, executor_id: str, team_name: str | None, generator: JWTGenerator
+    settings: Settings, executor_id: str, team_name: str | None, mint: Mint
 ) -> Deployment:
     """Everything that the pods of one executor have in common."""
-    valid_for = _token_lifetime(settings)
-
-    def mint(workload: Workload, subject: str) -> str:
-        return fresh_token(generator, workload, subject, valid_for)
-
     return Deployment(
         settings=settings,
         executor_id=executor_id,
@@ -43,7 +35,7 @@ def deployment_of(
     )
 
 
-def _token_lifetime(settings: Settings) -> float:
+def token_lifetime(settings: Settings) -> float:
     """Seconds from a pod's creation for which its worker may begin the task.
 
     Airflow gives a task up when it has been queued for ``task_queued_timeout``, and looks for such

@@ -20,6 +20,7 @@ from podlift.executor.adopting import Adopter
 from podlift.executor.archive import LogFolder
 from podlift.executor.blueprints import Deployment
 from podlift.executor.claiming import Claims
+from podlift.executor.coalescing import CoalescingSelector
 from podlift.executor.connecting import connected
 from podlift.executor.control import Control
 from podlift.executor.errors import EngineStopped
@@ -36,6 +37,10 @@ _TICK = 1.0
 _SWITCH_INTERVAL = 0.0005
 """Seconds for which a busy engine may keep the interpreter from the scheduler's thread. Python's
 own 5 ms are many times what a heartbeat takes."""
+
+
+def _make_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(CoalescingSelector())
 
 
 def _share_the_interpreter() -> None:
@@ -124,7 +129,8 @@ class Engine:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._main())
+            with asyncio.Runner(loop_factory=_make_loop) as runner:
+                runner.run(self._main())
         # Whatever it is: the scheduler's thread raises it, with this traceback as its cause.
         except Exception as error:  # noqa: BLE001
             self._failure = error

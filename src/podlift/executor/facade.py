@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from podlift.executor.engine import Engine
+    from podlift.executor.tokens import Tokens
     from podlift.settings import Settings
 
 EVENT = "podlift"
@@ -81,6 +83,14 @@ class KubernetesExecutor(BaseExecutor):
             self._settings = _load_settings(self.team_name)
         return self._settings
 
+    @cached_property
+    def jwt_generator(self) -> Tokens:  # type: ignore[override]  # it has all that is asked of one
+        """With which the scheduler makes the tokens of the workloads that it hands over."""
+        from podlift.executor.deployment import token_lifetime
+        from podlift.executor.tokens import Tokens
+
+        return Tokens(super().jwt_generator, token_lifetime(self.settings))
+
     def start(self) -> None:
         """Start the engine's thread. Makes no request.
 
@@ -96,7 +106,7 @@ class KubernetesExecutor(BaseExecutor):
             self.log.warning("%s", remark)
         owner = f"{self.job_id or 'none'}-{uuid.uuid4().hex[:8]}"
         engine = Engine(
-            deployment_of(self.settings, owner, self.team_name, self.jwt_generator), log_folder()
+            deployment_of(self.settings, owner, self.team_name, self.jwt_generator.of), log_folder()
         )
         try:
             engine.start()

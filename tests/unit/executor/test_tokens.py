@@ -1,4 +1,4 @@
-"""What all pods of an executor have in common, from Airflow's configuration."""
+"""Tokens, and for how long they are valid by Airflow's configuration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest
 from airflow.api_fastapi.auth.tokens import JWTGenerator
 from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
 
-from podlift.executor.deployment import deployment_of
+from podlift.executor.deployment import token_lifetime
+from podlift.executor.tokens import Tokens
 from podlift.settings import load_settings
 
 _LONG = "3000"
 
 
-def task() -> ExecuteTask:
+def task(token: str = "") -> ExecuteTask:
     ti = TaskInstanceDTO(
         id=uuid.uuid4(),
         dag_version_id=uuid.uuid4(),
@@ -33,7 +34,7 @@ def task() -> ExecuteTask:
     )
     bundle = BundleInfo(name="dags")
     return ExecuteTask(
-        ti=ti, dag_rel_path=Path("d.py"), token="", bundle_info=bundle, log_path=None
+        ti=ti, dag_rel_path=Path("d.py"), token=token, bundle_info=bundle, log_path=None
     )
 
 
@@ -41,6 +42,12 @@ def claims_of(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return claims
+
+
+def generator() -> JWTGenerator:
+    return JWTGenerator(
+        secret_key="s" * 64, valid_for=60, audience="api", issuer="airflow", algorithm="HS512"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,10 +61,31 @@ def test_a_token_outlives_every_wait_that_a_pod_may_have(
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL", "30")
     given = {"pending_timeout": pending}
     settings = load_settings(lambda section, name: given.get(name))
-    generator = JWTGenerator(
-        secret_key="s" * 64, valid_for=60, audience="api", issuer="airflow", algorithm="HS512"
-    )
-    mint = deployment_of(settings, "1-a", None, generator).mint
-    claims = claims_of(mint(task(), "the-task"))
+    tokens = Tokens(generator(), token_lifetime(settings))
+    claims = claims_of(tokens.of(task(), "the-task", False))
     assert claims["sub"] == "the-task"
     assert claims["exp"] - claims["iat"] >= at_least + 60  # for clocks that differ
+
+
+def test_the_schedulers_token_will_do_for_the_first_pod_alone() -> None:
+    tokens = Tokens(generator(), 700)
+    token = tokens.generate({"sub": "the-task", "scope": "workload"}, valid_for=600)
+    assert tokens.of(task(token), "the-task", False) == token
+    another = tokens.of(task(token), "the-task", True)
+    assert claims_of(another)["jti"] != claims_of(token)["jti"]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        generator().generate({"sub": "the-task"}, valid_for=699),
+        "",
+        "no token",
+        "a.b.c",
+        "a.e30.c",
+        "a.ä.c",
+    ],
+)
+def test_one_that_does_not_last_or_says_nothing_of_it_is_replaced(token: str) -> None:
+    claims = claims_of(Tokens(generator(), 700).of(task(token), "the-task", False))
+    assert claims["exp"] - claims["iat"] >= 700
