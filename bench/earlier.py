@@ -3,6 +3,7 @@
     python -m bench.earlier start 57c0a92       # the worker, until a task's first line
     python -m bench.earlier executor d8e8e32    # the executor, on a server of its own
     python -m bench.earlier profile d8e8e32     # where the CPU time of its threads goes
+    python -m bench.earlier executor d8e8e32 --cluster real    # needs Go
 
 Both run the packages that are installed now, and the commit's ``src`` in the place of Podlift.
 Prints a table in Markdown.

@@ -133,11 +133,14 @@ class Blueprints:
             logger.warning("The key for the pods of namespace %s: %s", namespace, error)
 
     def _workload(self, execution: Execution) -> bytes:
-        """As JSON, with a token that no other pod had; without the task's executor_config."""
+        """As JSON, without the task's executor_config.
+
+        A pod that takes the place of another one gets another token.
+        """
         workload, record = execution.workload, execution.record
         assert workload is not None  # it is rebuilt before another pod of an adopted one is made
-        another = record.replaced > 0 or record.grown > 0
-        token = self._deployment.mint(workload, execution.ti_id, another)
+        anew = record.replaced > 0 or record.grown > 0
+        token = self._deployment.mint(workload, execution.ti_id, anew)
         if token != workload.token:
             workload = workload.model_copy(update={"token": token})
         return workload.model_dump_json().encode("utf-8")

@@ -15,7 +15,7 @@ class CoalescingSelector(selectors.DefaultSelector):
 
     A busy server's answers and events come one by one. A thread that wakes for each finds its
     memory gone from the processor's caches each time, and takes several times as long for the same
-    work as one that wakes for a handful. When little happens nothing is held up.
+    work as one that wakes for a handful (ADR 13). When little happens nothing is held up.
     """
 
     def __init__(

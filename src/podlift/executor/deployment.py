@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
 from airflow.configuration import AIRFLOW_HOME, conf
 
 from podlift.compat import execution_api_server_url
 from podlift.executor.archive import LogFolder
-from podlift.executor.blueprints import Deployment
+from podlift.executor.blueprints import Deployment, Mint
 from podlift.settings import Settings
-
-if TYPE_CHECKING:
-    from podlift.executor.blueprints import Mint
 
 _CLOCK_SKEW = 60.0
 

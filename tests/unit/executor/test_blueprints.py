@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
+from tests.unit.executor.made_tasks import task
 
 from podlift.executor.blueprints import Blueprints, Deployment
 from podlift.executor.execution import Execution, execution_for
@@ -32,24 +31,7 @@ class KnownKey(Seals):
 
 
 def execution(task_id: str, *, version: str | None = None, **config: Any) -> Execution:
-    ti = TaskInstanceDTO(
-        id=uuid.uuid4(),
-        dag_version_id=uuid.uuid4(),
-        dag_id="d",
-        task_id=task_id,
-        run_id="r",
-        try_number=1,
-        map_index=-1,
-        pool_slots=1,
-        queue="default",
-        priority_weight=1,
-        executor_config=config,
-    )
-    bundle = BundleInfo(name="dags", version=version)
-    workload = ExecuteTask(
-        ti=ti, dag_rel_path=Path("d.py"), token="", bundle_info=bundle, log_path="l"
-    )
-    return execution_for(1, workload, "ns")
+    return execution_for(1, task(task_id, version=version, **config), "ns")
 
 
 @pytest.fixture
@@ -91,11 +73,11 @@ async def test_each_pod_has_its_own_workload_and_nothing_of_the_one_before(
 ) -> None:
     tasks = [execution(f"t{number}") for number in range(3)]
     pods = [await blueprints.build(each) for each in tasks]
-    for task, pod in zip(tasks, pods, strict=True):
+    for each, pod in zip(tasks, pods, strict=True):
         sealed = [value for name, value in variables(pod).items() if "WORKLOAD" in name]
         assert len(sealed) == 1
-        assert task.ti_id.encode() in unseal(sealed[0], [seals.text])
-        assert pod.manifest["metadata"]["annotations"]["task_id"] == task.whose.task_id
+        assert each.ti_id.encode() in unseal(sealed[0], [seals.text])
+        assert pod.manifest["metadata"]["annotations"]["task_id"] == each.whose.task_id
         assert len(base(pod)["env"]) == len(base(pods[0])["env"])
 
 
